@@ -1,3 +1,47 @@
 """anchorline: adapt a text-image encoder without losing what it already knew."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anchorline.adapting import adapt as adapt
+    from anchorline.classifier import AdaptedClassifier as AdaptedClassifier
+    from anchorline.classifier import load as load
+    from anchorline.comparing import Comparison as Comparison
+    from anchorline.comparing import compare as compare
+    from anchorline.encoder import Encoder as Encoder
+    from anchorline.encoder import load_encoder as load_encoder
+    from anchorline.errors import UserError as UserError
+    from anchorline.features import FeatureStore as FeatureStore
+    from anchorline.methods import METHODS as METHODS
+    from anchorline.methods import Method as Method
+    from anchorline.suites import SUITES as SUITES
+    from anchorline.suites import Suite as Suite
+
 __version__ = "0.1.0"
+
+# Name -> module. Imported on first use: torch and open_clip take seconds.
+_PUBLIC = {
+    "AdaptedClassifier": "classifier",
+    "Comparison": "comparing",
+    "Encoder": "encoder",
+    "FeatureStore": "features",
+    "METHODS": "methods",
+    "Method": "methods",
+    "SUITES": "suites",
+    "Suite": "suites",
+    "UserError": "errors",
+    "adapt": "adapting",
+    "compare": "comparing",
+    "load": "classifier",
+    "load_encoder": "encoder",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'anchorline' has no attribute {name!r}")
+    return getattr(import_module(f"anchorline.{_PUBLIC[name]}"), name)

@@ -1,0 +1,85 @@
+"""Augmentation of drawings on the fly, a batch at a time, in plain tensor operations."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MEAN = STD = 0.5  # pixels in [0, 1] become (x - MEAN) / STD
+
+
+def paint(ink: Tensor, colour: Tensor, rng: torch.Generator) -> Tensor:
+    """Draws coverage uint8 [A, 64, 64] and RGBA uint8 [B, 64, 64, 4] on paper: float [A + B, 3, 64, 64].
+
+    Two thirds of the drawings in ink stay black on white; the others get inks and papers at random. Shapes are
+    moved, turned, bent, thickened, hollowed out and turned to pixels, so that no one look is learnt.
+    """
+    drawn = [_ink(ink.float().unsqueeze(1) / 255, rng)] if len(ink) else []
+    if len(colour):
+        drawn.append(_colour(colour.permute(0, 3, 1, 2).float() / 255, rng))
+    return (torch.cat(drawn) - MEAN) / STD
+
+
+def _ink(cover: Tensor, rng: torch.Generator) -> Tensor:
+    n = len(cover)
+    cover = _warp(cover, rng)
+    chance = torch.rand(n, 1, 1, 1, generator=rng)
+    thick = F.max_pool2d(cover, 3, 1, 1)
+    hollow = (F.max_pool2d(cover, 3, 1, 1) + F.max_pool2d(-cover, 3, 1, 1)).clamp(0, 1)
+    cover = torch.where(chance < 0.12, thick, cover)
+    cover = torch.where((chance > 0.12) & (chance < 0.24), hollow, cover)
+    cover = _pixelate(cover, rng)
+    # Paper and ink: black on white, white on black, or two colours with contrast.
+    kind = torch.rand(n, 1, 1, 1, generator=rng)
+    paper, ink = torch.rand(n, 3, 1, 1, generator=rng), torch.rand(n, 3, 1, 1, generator=rng)
+    far = (paper.mean(1, keepdim=True) > 0.5).float()
+    paper, ink = 0.5 * paper + 0.5 * far, 0.6 * ink + 0.4 * (1 - far)
+    paper = torch.where(kind < 0.65, 1.0, torch.where(kind < 0.75, 0.0, paper))
+    ink = torch.where(kind < 0.65, 0.0, torch.where(kind < 0.75, 1.0, ink))
+    return paper + (ink - paper) * cover
+
+
+def _colour(rgba: Tensor, rng: torch.Generator) -> Tensor:
+    n = len(rgba)
+    rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)  # premultiplied, so that edges stay clean
+    rgba = _pixelate(_warp(rgba, rng), rng)
+    paper = torch.rand(n, 3, 1, 1, generator=rng)
+    paper = torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.75, 1.0, paper)
+    rgb = rgba[:, :3] + paper * (1 - rgba[:, 3:])
+    grey = rgb.mean(1, keepdim=True)
+    strength = torch.rand(n, 1, 1, 1, generator=rng) * 1.4  # 0: grey, 1: as drawn
+    return torch.where(
+        torch.rand(n, 1, 1, 1, generator=rng) < 0.4, grey + strength * (rgb - grey), rgb
+    ).clamp(0, 1)
+
+
+def _warp(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Mirror, turn (to 12 degrees), scale (0.75 to 1.15), shift (to 10 %) and bend."""
+    n = len(x)
+    u = torch.rand(n, 6, generator=rng) * 2 - 1
+    turn = u[:, 0] * 0.21
+    scale = 1 / (0.95 + 0.2 * u[:, 1])
+    mirror = torch.where(u[:, 2] > 0, 1.0, -1.0)
+    aspect = 1 + 0.12 * u[:, 3]
+    rows = torch.stack(
+        [scale * turn.cos() * mirror, -scale * turn.sin(), 0.1 * u[:, 4],
+         scale * aspect * turn.sin() * mirror, scale * aspect * turn.cos(), 0.1 * u[:, 5]], 1
+    ).view(n, 2, 3)  # fmt: skip
+    grid = F.affine_grid(rows, [n, 1, *x.shape[2:]], align_corners=False)
+    bend = torch.randn(n, 2, 7, 7, generator=rng) * 0.03
+    bend *= (torch.rand(n, 1, 1, 1, generator=rng) < 0.35).float()
+    bend = F.interpolate(bend, size=x.shape[2:], mode="bilinear", align_corners=True)
+    return F.grid_sample(x, grid + bend.permute(0, 2, 3, 1), align_corners=False)
+
+
+def _pixelate(x: Tensor, rng: torch.Generator) -> Tensor:
+    chosen = torch.rand(len(x), generator=rng) < 0.1
+    if not chosen.any():
+        return x
+    coarse = F.avg_pool2d(x[chosen], 4)  # 16 x 16
+    if x.shape[1] == 1:
+        coarse = (coarse > 0.35).float()
+    x = x.clone()
+    x[chosen] = F.interpolate(coarse, size=x.shape[2:], mode="nearest")
+    return x

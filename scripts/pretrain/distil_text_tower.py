@@ -1,0 +1,127 @@
+"""Step 3: distils the sentence encoder into a small open_clip text tower with CLIP's tokenizer. Resumable.
+
+    python scripts/pretrain/distil_text_tower.py CORPUS OUT --phrases 5000000
+
+The tower learns the centred teacher vectors of captions and nouns under six templates: cosine to its own
+target, and the same neighbours within a batch. The token embedding starts from the teacher's vectors of the
+tokens (their principal components), so that words it never meets are not noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from embed_captions import TEMPLATES
+from open_clip.model import CLIPTextCfg, _build_text_tower
+from open_clip.tokenizer import SimpleTokenizer
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+DIM, BATCH, HELD_OUT = 384, 768, 2000
+LR, WARMUP = 1e-3, 400
+TEXT = {"context_length": 32, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 6}
+
+
+def text_tower() -> nn.Module:
+    """Tokens int64 [N, 32] -> [N, 384], open_clip's causal text transformer."""
+    return _build_text_tower(DIM, CLIPTextCfg(**TEXT))
+
+
+def start_from_teacher(tower: nn.Module, tokens: np.ndarray) -> None:
+    vectors = torch.from_numpy(tokens).float()
+    _, _, v = torch.pca_lowrank(vectors, q=TEXT["width"])
+    reduced = (vectors - vectors.mean(0)) @ v
+    with torch.no_grad():
+        tower.token_embedding.weight.copy_(reduced / reduced.std() * 0.05)
+
+
+def loss_of(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Distillation loss and mean cosine; both [N, 384], targets of unit length."""
+    features = F.normalize(features.float(), dim=-1)
+    cosine = (features * targets).sum(-1).mean()
+    # Softmax over the batch: each text must find its own target among the others.
+    logits = 20 * features @ targets.T
+    return (1 - cosine) + 0.1 * F.cross_entropy(logits, torch.arange(len(features))), cosine
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--phrases", type=int, default=5_000_000, help="phrases seen in the whole run")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    phrases = json.loads((args.corpus / "all_phrases.json").read_text())
+    vectors = np.load(args.corpus / "all_vectors.npy")  # [templates, phrases, 384]; zeros: not embedded
+    pairs = np.argwhere(np.abs(vectors).max(-1) > 0)  # (template, phrase)
+    # Half of the draws are captions of images, however many nouns there are.
+    captions = len(json.loads((args.corpus / "phrases.json").read_text()))
+    pairs = pairs[np.random.default_rng(0).permutation(len(pairs))]
+    held_out, pairs = pairs[:HELD_OUT], pairs[HELD_OUT:]
+    is_caption = pairs[:, 1] < captions
+    pools = pairs[is_caption], pairs[~is_caption]
+    tokenizer = SimpleTokenizer(context_length=TEXT["context_length"])
+    tower = text_tower()
+    start_from_teacher(tower, np.load(args.corpus / "tokens.npy"))
+    optimizer = torch.optim.AdamW(tower.parameters(), lr=LR, betas=(0.9, 0.98), weight_decay=0.01)
+    steps = args.phrases // BATCH
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda s: min(1, (s + 1) / WARMUP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * s / steps))),
+    )
+    step, checkpoint = 0, args.out / "text-checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        tower.load_state_dict(state["tower"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        step = state["step"]
+
+    def forward(chosen: np.ndarray) -> tuple[Tensor, Tensor]:
+        tokens = tokenizer([TEMPLATES[t].format(phrases[p]) for t, p in chosen])
+        targets = torch.from_numpy(vectors[chosen[:, 0], chosen[:, 1]]).float()
+        with torch.autocast("cpu", torch.bfloat16):
+            features = tower(tokens)
+        return loss_of(features, targets)
+
+    begun = last_saved = time.monotonic()
+    first = step
+    while step < steps:
+        rng = np.random.default_rng([3, step])
+        chosen = np.concatenate([pool[rng.integers(len(pool), size=BATCH // 2)] for pool in pools])
+        loss, cosine = forward(chosen)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        step += 1
+        if step % 100 == 0 or step == steps:
+            now = time.monotonic()
+            with torch.no_grad():
+                _, unseen = forward(held_out)
+            print(json.dumps({"step": step, "of": steps, "loss": round(loss.item(), 4),
+                              "cosine": round(cosine.item(), 4), "cosine_held_out": round(unseen.item(), 4),
+                              "minutes_left": round((now - begun) / (step - first) * (steps - step) / 60, 1)}),
+                  flush=True)  # fmt: skip
+        if time.monotonic() - last_saved > 120 or step == steps:
+            torch.save({"tower": tower.state_dict(), "optimizer": optimizer.state_dict(),
+                        "schedule": schedule.state_dict(), "step": step}, checkpoint.with_suffix(".part"))  # fmt: skip
+            checkpoint.with_suffix(".part").replace(checkpoint)
+            last_saved = time.monotonic()
+    weights = {k: v.contiguous() for k, v in tower.state_dict().items()}
+    save_file(weights, args.out / "text-tower.safetensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The adapted classifier: what a method returns, can save, and gives back when loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import anchorline
+from anchorline.captions import SINGLE_TEMPLATE
+from anchorline.encoder import Encoder, load_encoder
+from anchorline.errors import UserError
+from anchorline.methods import METHODS, Method
+from anchorline.suites.decode import decode_image
+from anchorline.tunables import TUNABLES, Head
+
+CONFIGURATION, TENSORS = "config.json", "tuned.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedClassifier:
+    """An encoder that a method has adapted to a list of classes.
+
+    Attributes:
+        encoder: whose features the head reads.
+        method: the row of the table.
+        classes: names; logits have their order.
+        captions: class vectors, unit, float32 [C, D].
+        tuned: the trained tensors by name.
+        chosen: hyper-parameters that were chosen on val.
+        seconds: wall time of adapting, the features of train and val included; see `adapt`.
+        seed: of all random numbers.
+    """
+
+    encoder: Encoder
+    method: Method
+    classes: tuple[str, ...]
+    captions: Tensor
+    tuned: dict[str, Tensor]
+    chosen: dict[str, float]
+    seconds: float
+    seed: int
+
+    @property
+    def head(self) -> Head:
+        return TUNABLES[self.method.tunable].head(self.captions, self.encoder.logit_scale, self.tuned)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were trained."""
+        return sum(tensor.numel() for tensor in self.tuned.values())
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Unit image vectors [N, D] -> logits [N, C]; a softmax over them gives the confidence."""
+        return self.head(features)
+
+    def cosines(self, features: Tensor) -> Tensor:
+        """Unit image vectors [N, D] -> cosines to the class captions [N, C]."""
+        return features @ self.captions.T
+
+    def predict(self, images: Sequence[str | Path]) -> list[tuple[str, float]]:
+        """Class name and confidence (largest softmax probability) for each image file.
+
+        Raises `UserError` for a file that cannot be read.
+        """
+        found = []
+        for image in images:
+            try:
+                data = Path(image).read_bytes()
+            except OSError as error:
+                raise UserError(f"cannot read {image} ({error.strerror})") from error
+            pixels = decode_image(data, self.encoder.geometry)[None]
+            probabilities = self.logits(self.encoder.encode_images(pixels)).softmax(1)[0]
+            best = int(probabilities.argmax())
+            found.append((self.classes[best], float(probabilities[best])))
+        return found
+
+    def configuration(self) -> dict[str, Any]:
+        """All that says how this classifier came about, as plain JSON values."""
+        return {
+            "anchorline": anchorline.__version__,
+            "commit": commit(),
+            "encoder": self.encoder.name,
+            "encoder_hash": self.encoder.hash,
+            "templates": list(templates_of(self.encoder, self.method)),
+            "method": dataclasses.asdict(self.method),
+            "seed": self.seed,
+            "classes": list(self.classes),
+            "chosen": self.chosen,
+        }
+
+    @property
+    def configuration_hash(self) -> str:
+        """Hex sha256 (16 digits) of the configuration."""
+        return hashlib.sha256(json.dumps(self.configuration(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def save(self, run: Path) -> None:
+        """Write the run directory: configuration and tuned tensors, nothing else."""
+        run.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.contiguous() for name, tensor in self.tuned.items()}
+        save_file(tensors, run / TENSORS)
+        facts = {**self.configuration(), "seconds": self.seconds}
+        (run / CONFIGURATION).write_text(
+            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def load(run: str | Path, encoder: Encoder | None = None) -> AdaptedClassifier:
+    """The classifier of a run directory. `encoder` saves loading it again; else it is loaded by name.
+
+    Raises `UserError` if the directory is no run, or the encoder is not the one that was adapted.
+    """
+    run = Path(run)
+    try:
+        facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
+        tensors = load_file(run / TENSORS)
+        method = _method(facts["method"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{run} is not a run that anchorline wrote ({error}); give a directory with {CONFIGURATION} and {TENSORS}"
+        ) from error
+    encoder = encoder or load_encoder(facts["encoder"])
+    if encoder.hash != facts["encoder_hash"]:
+        raise UserError(
+            f"{run} was adapted from {facts['encoder']} with hash {facts['encoder_hash']}, but {encoder.name} "
+            f"has hash {encoder.hash}; give the weights that it was adapted from"
+        )
+    classes = tuple(facts["classes"])
+    return AdaptedClassifier(
+        encoder=encoder,
+        method=method,
+        classes=classes,
+        captions=encoder.encode_classes(classes, templates_of(encoder, method)),
+        tuned=tensors,
+        chosen=facts["chosen"],
+        seconds=facts["seconds"],
+        seed=facts["seed"],
+    )
+
+
+def _method(fields: dict[str, Any]) -> Method:
+    # The run's own row counts, not what the table says today.
+    known = {field.name for field in dataclasses.fields(Method)}
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k in known}
+    return Method(**values)
+
+
+def templates_of(encoder: Encoder, method: Method) -> tuple[str, ...]:
+    return SINGLE_TEMPLATE if method.captions == "single" else encoder.templates
+
+
+def find_method(name: str) -> Method:
+    """The row of that name. Raises `UserError` with the names that exist."""
+    if name not in METHODS:
+        raise UserError(f"unknown method {name!r}; the methods are {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+@cache
+def commit() -> str:
+    """The commit of the source that runs, with "+" if files differ from it; "" outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+
+    try:
+        if not git("ls-files", Path(__file__).name):  # installed inside somebody else's repository
+            return ""
+        return git("rev-parse", "--short=12", "HEAD") + (
+            "+" if git("status", "--porcelain", str(here)) else ""
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""

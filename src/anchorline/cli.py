@@ -1,0 +1,192 @@
+"""The commands: compare, evaluate, methods, encoders, suites."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+import anchorline
+from anchorline.errors import UserError
+from anchorline.methods import METHODS
+
+_Folders = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=DIR [NAME=DIR …]")]
+
+
+@dataclass(frozen=True)
+class SuiteOptions:
+    """Which images. Without any of these: the bundled suite `pictograms`."""
+
+    suite: str = ""
+    """A bundled suite's name, or a suite.toml that names the folders."""
+    train: Path | None = None
+    """Folder of class folders to learn from: DIR/CLASS/*.jpg."""
+    val: Path | None = None
+    """Folder of class folders to choose on; left out, a fifth of train is split off, by class."""
+    test: Path | None = None
+    """Folder of class folders to measure accuracy on."""
+    shift: _Folders = ()
+    """Folders of class folders: same classes, other look."""
+    outlier: _Folders = ()
+    """Folders of images of no known class."""
+    bad_images: Literal["error", "skip"] = "error"
+    """What to do with images that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Adapt an encoder by several methods, measure all, write a report."""
+
+    data: tyro.conf.OmitArgPrefixes[SuiteOptions]
+    encoder: str = "pictogram-clip"
+    """pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR."""
+    method: tuple[str, ...] = tuple(METHODS)
+    """Rows of the table of methods ('anchorline methods'); the untouched encoder is always added."""
+    out: Path = Path("runs/compare")
+    """Directory for results.jsonl, results.csv, report.html and one run a method."""
+    device: str = ""
+    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
+    memory_limit: float = 4.0
+    """GiB of decoded images to hold in memory; beyond it they lie in a temporary file."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure classifiers that 'compare' saved, on any images of their classes; prints the figures."""
+
+    run: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories, OUT/runs/METHOD."""
+    data: tyro.conf.OmitArgPrefixes[SuiteOptions]
+    encoder: str = ""
+    """Where the encoder is now, if not where it was adapted from."""
+    device: str = ""
+    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Print the table of methods."""
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """List the encoders that --encoder takes."""
+
+    name: tyro.conf.Positional[str] = ""
+    """Show the pre-trained weights of the open_clip architectures that have this in their name."""
+
+
+@dataclass(frozen=True)
+class Suites:
+    """List the bundled suites, with the size of every set."""
+
+
+Command = Compare | Evaluate | Methods | Encoders | Suites
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; a user's mistake ends with one sentence on standard error and exit status 2."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments == ["--version"]:
+        print(f"anchorline {anchorline.__version__}")
+        return
+    command: Command = tyro.cli(
+        Command,  # type: ignore[arg-type]
+        prog="anchorline",
+        description="Adapt a text-image encoder to your images without losing what it already knew.",
+        args=_joined(arguments),
+        config=(tyro.conf.ConsolidateSubcommandArgs,),
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            _run(command)
+    except UserError as error:
+        _complain(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _complain("stopped; what was encoded so far is kept, and the same command goes on from there")
+        sys.exit(130)
+
+
+def _run(command: Command) -> None:
+    # Imported here: they take seconds, and --help must not wait for them.
+    if isinstance(command, Compare | Evaluate):
+        from anchorline import commands
+
+        if isinstance(command, Compare):
+            commands.compare(command)
+        else:
+            commands.evaluate(command)
+    else:
+        from anchorline import listings
+
+        if isinstance(command, Methods):
+            listings.methods()
+        elif isinstance(command, Encoders):
+            listings.encoders(command.name)
+        else:
+            listings.suites()
+
+
+def named_folders(flag: str, values: Sequence[str]) -> dict[str, Path]:
+    """["a=dir", …] -> {"a": Path("dir"), …}. Raises `UserError`."""
+    found: dict[str, Path] = {}
+    for value in values:
+        name, equals, folder = value.partition("=")
+        if not (name and equals and folder):
+            raise UserError(
+                f"--{flag} {value}: expected NAME=DIR, for example --{flag} sketches=data/sketches"
+            )
+        if name in found:
+            raise UserError(f"--{flag}: the name {name!r} is given twice; give each set its own")
+        found[name] = Path(folder)
+    return found
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """--shift a=x --shift b=y means --shift a=x b=y: a repeated flag adds to what came before."""
+    kept: list[str] = []
+    gathered: dict[str, list[str]] = {}
+    flag = ""
+    for argument in arguments:
+        if argument.startswith("--"):
+            name, equals, value = argument.partition("=")
+            flag = name if name in ("--shift", "--outlier", "--method") else ""
+            if flag:
+                gathered.setdefault(flag, []).extend([value] if equals else [])
+                continue
+        if flag:
+            gathered[flag].append(argument)
+        else:
+            kept.append(argument)
+    return kept + [part for name, values in gathered.items() for part in (name, *values)]
+
+
+def _complain(sentence: str) -> None:
+    Console(stderr=True).print(
+        f"[bold red]anchorline:[/] {_plain(sentence)}", highlight=False, soft_wrap=True
+    )
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    # Ours are for the user; those of libraries are for their authors.
+    if category is UserWarning:
+        Console(stderr=True).print(f"[bold yellow]warning:[/] {_plain(str(message))}", soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """ "; did you mean X?", or nothing."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

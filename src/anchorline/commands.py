@@ -1,0 +1,103 @@
+"""What the commands `compare` and `evaluate` do."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+import anchorline.comparing
+from anchorline.classifier import load
+from anchorline.cli import Compare, Evaluate, SuiteOptions, named_folders, suggestion
+from anchorline.encoder import load_encoder
+from anchorline.errors import UserError
+from anchorline.evaluation import Metric, outcomes
+from anchorline.evaluation import evaluate as measure
+from anchorline.features import FeatureStore, suite_features
+from anchorline.progress import terminal
+from anchorline.suites import SUITES, Suite
+from anchorline.tables import summary_table
+
+
+def read_suite(options: SuiteOptions) -> Suite:
+    """The suite that the options name. Raises `UserError`."""
+    folders = options.train or options.val or options.test or options.shift or options.outlier
+    if options.suite and folders:
+        raise UserError("--suite and folders (--train, --test …) exclude each other; give one of them")
+    if options.suite.endswith(".toml"):
+        return Suite.from_toml(options.suite)
+    if not folders:
+        name = options.suite or "pictograms"
+        if name not in SUITES:
+            raise UserError(
+                f"unknown suite {name!r}{suggestion(name, list(SUITES))}; the bundled ones are "
+                f"{', '.join(SUITES)}, or give a suite.toml"
+            )
+        return SUITES[name]()
+    if options.train is None:
+        raise UserError("folders are given but --train is not; say where the images to learn from are")
+    return Suite.from_folders(
+        options.train,
+        options.test,
+        options.val,
+        named_folders("shift", options.shift),
+        named_folders("outlier", options.outlier),
+        options.bad_images,
+    )
+
+
+def compare(command: Compare) -> None:
+    begun = time.perf_counter()
+    suite = read_suite(command.data)
+    with terminal() as narrator:
+        narrator.say(f"loading {command.encoder} …")
+        comparison = anchorline.comparing.compare(
+            suite,
+            load_encoder(command.encoder, command.device or None),
+            command.method,
+            command.out,
+            store=FeatureStore(memory_limit=int(command.memory_limit * 2**30)),
+            narrator=narrator,
+        )
+    console = Console()
+    console.print(summary_table(comparison.rows))
+    for note in comparison.suite.notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
+    console.print(
+        f"{time.perf_counter() - begun:.0f} s in all. Report: {comparison.report.resolve()}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def evaluate(command: Evaluate) -> None:
+    if not command.run:
+        raise UserError("no run is given; name run directories, OUT/runs/METHOD of an earlier 'compare'")
+    suite = read_suite(command.data)
+    encoder = load_encoder(command.encoder, command.device or None) if command.encoder else None
+    console = Console()
+    for run in command.run:
+        classifier = load(run, encoder)
+        if classifier.classes != suite.classes:
+            ours, theirs = set(classifier.classes), set(suite.classes)
+            raise UserError(
+                f"{run} knows other classes than {suite.name}: only the run has {sorted(ours - theirs)[:5]}, "
+                f"only the images have {sorted(theirs - ours)[:5]}; give folders with the run's classes"
+            )
+        with terminal() as narrator:
+            cleaned, features = suite_features(FeatureStore(), classifier.encoder, suite, narrator.bar)
+        metrics = list(measure(classifier, cleaned, outcomes(classifier, cleaned, features)))
+        console.print(_listing(f"{classifier.method.name} on {suite.name}", metrics))
+
+
+def _listing(title: str, metrics: list[Metric]) -> Table:
+    table = Table("set", "metric", "score", "convention", title=title, title_justify="left")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("images", justify="right")
+    for m in metrics:
+        if m.role == "summary":
+            continue
+        interval = f"{m.low:.1f} – {m.high:.1f}" if m.low == m.low else ""
+        table.add_row(m.set, m.metric, m.score, m.convention, f"{m.value:.1f} {m.unit}", interval, str(m.n))
+    return table

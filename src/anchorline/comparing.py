@@ -1,0 +1,223 @@
+"""`compare`: several methods, one suite, one encoder; results on disk and one page to look at."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import anchorline
+from anchorline.adapting import adapt
+from anchorline.classifier import AdaptedClassifier, commit, find_method
+from anchorline.encoder import Encoder
+from anchorline.errors import UserError
+from anchorline.evaluation import (
+    ID_POSITIVE,
+    MCM_TEMPERATURE,
+    MSP_TEMPERATURE,
+    Metric,
+    Outcome,
+    changes,
+    evaluate,
+    outcomes,
+)
+from anchorline.features import Features, FeatureStore, suite_features
+from anchorline.memory import peak_memory, reset_peak
+from anchorline.methods import METHODS, UNTOUCHED
+from anchorline.progress import Narrator, Silent
+from anchorline.report import write_report
+from anchorline.showing import details
+from anchorline.suites.suite import Suite
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What `compare` found.
+
+    Attributes:
+        rows: one row a number; the columns are those of results.csv.
+        classifiers: by method name.
+        suite: as compared, without images that could not be read.
+        directory: where everything was written.
+    """
+
+    rows: pd.DataFrame
+    classifiers: dict[str, AdaptedClassifier]
+    suite: Suite
+    directory: Path
+
+    @property
+    def report(self) -> Path:
+        return self.directory / "report.html"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a method: the three axes, their mean, the changes and the cost."""
+        summary = self.rows[self.rows.role == "summary"]
+        return summary.pivot_table(index="method", columns="metric", values="value", sort=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Evaluated:
+    classifier: AdaptedClassifier
+    said: Mapping[str, Outcome]
+    metrics: list[Metric]
+
+
+def compare(
+    suite: Suite,
+    encoder: Encoder,
+    methods: Sequence[str] = tuple(METHODS),
+    out: str | Path = "runs",
+    *,
+    seed: int = 0,
+    store: FeatureStore | None = None,
+    narrator: Narrator | None = None,
+) -> Comparison:
+    """Adapt the encoder by each method and evaluate all on the same images.
+
+    The untouched encoder is always among them, and first: changes are measured against it.
+    Writes into `out`: results.jsonl, results.csv, report.html, and runs/METHOD for each method
+    (see `AdaptedClassifier.save`). Each image passes through the encoder once; what comes out is
+    kept, so that the same again takes seconds. Raises `UserError`.
+    """
+    narrator, store = narrator or Silent(), store or FeatureStore()
+    names = list(dict.fromkeys([UNTOUCHED, *(find_method(name).name for name in methods)]))
+    directory = _writable(Path(out))
+    narrator.say(_plan(suite, encoder))
+    suite, features = suite_features(store, encoder, suite, lambda name: narrator.bar(name))
+    evaluated: list[_Evaluated] = []
+    for name in names:
+        evaluated.append(
+            _one(encoder, suite, name, seed, store, features, evaluated[0] if evaluated else None)
+        )
+        classifier = evaluated[-1].classifier
+        classifier.save(directory / "runs" / name)
+        narrator.say(f"{name}: adapted in {classifier.seconds:.1f} s")
+    rows = _rows(suite, evaluated)
+    rows.to_json(directory / "results.jsonl", orient="records", lines=True, force_ascii=False)
+    rows.to_csv(directory / "results.csv", index=False)
+    for one in evaluated:
+        own = rows[rows.method == one.classifier.method.name]
+        file = directory / "runs" / one.classifier.method.name / "metrics.jsonl"
+        own.to_json(file, orient="records", lines=True, force_ascii=False)
+    write_report(
+        directory / "report.html",
+        title=f"{suite.name} with {encoder.name}",
+        rows=rows,
+        details=[details(one.classifier, suite, one.said) for one in evaluated],
+        facts=_facts(suite, evaluated, features),
+        notes=_notes(suite, encoder),
+    )
+    return Comparison(rows, {e.classifier.method.name: e.classifier for e in evaluated}, suite, directory)
+
+
+def _one(
+    encoder: Encoder,
+    suite: Suite,
+    name: str,
+    seed: int,
+    store: FeatureStore,
+    features: Mapping[str, Features],
+    untouched: _Evaluated | None,
+) -> _Evaluated:
+    reset_peak(encoder.device)
+    classifier = adapt(encoder, suite, name, seed, store)
+    said = outcomes(classifier, suite, features)
+    metrics = list(evaluate(classifier, suite, said))
+    metrics += changes(metrics, untouched.metrics if untouched else metrics)
+    metrics.append(Metric("", "summary", "peak_memory", peak_memory(encoder.device), unit="MiB"))
+    return _Evaluated(classifier, said, metrics)
+
+
+def _rows(suite: Suite, evaluated: Sequence[_Evaluated]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    identity = suite_hash(suite)
+    for one in evaluated:
+        classifier = one.classifier
+        shared = {
+            "suite": suite.name,
+            "suite_hash": identity,
+            "encoder": classifier.encoder.name,
+            "encoder_hash": classifier.encoder.hash,
+            "method": classifier.method.name,
+            "seed": classifier.seed,
+        }
+        run = {
+            "commit": commit(),
+            "config_hash": classifier.configuration_hash,
+            "version": anchorline.__version__,
+        }
+        rows += [{**shared, **dataclasses.asdict(metric), **run} for metric in one.metrics]
+    return pd.DataFrame(rows)
+
+
+def suite_hash(suite: Suite) -> str:
+    """Hex sha256 (16 digits) over class names and the content of all sets."""
+    parts = [json.dumps(suite.classes)]
+    parts += [f"{name} {images.content_hash()}" for name, images in suite.sets().items()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _plan(suite: Suite, encoder: Encoder) -> str:
+    sets = suite.sets()
+    return (
+        f"{suite.name}: {len(suite.classes)} classes, {sum(map(len, sets.values())):,} images in {len(sets)} sets; "
+        f"{encoder.name} at {encoder.geometry.size[0]} x {encoder.geometry.size[1]} px on {encoder.device}"
+    )
+
+
+def _facts(suite: Suite, evaluated: Sequence[_Evaluated], features: Mapping[str, Features]) -> dict[str, str]:
+    encoder = evaluated[0].classifier.encoder
+    chosen = [
+        f"{e.classifier.method.name}: {name} {value:g}"
+        for e in evaluated
+        for name, value in e.classifier.chosen.items()
+    ]
+    sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
+    return {
+        "Command": shlex.join(["anchorline", *sys.argv[1:]])
+        if sys.argv[0].endswith("anchorline")
+        else "Python API",
+        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes; images: {sizes}",
+        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}",
+        "Preprocessing": encoder.preprocessing,
+        "Captions": " | ".join(encoder.templates),
+        "Accuracy": "top-1, all classes compete unless a note says otherwise; intervals are Wilson's, 95 %",
+        "Shift accuracy": "mean over the shifts, each with the same weight",
+        "AUROC, FPR95": f"test against each outlier set, in-distribution positive ({ID_POSITIVE})",
+        "Temperature": f"MSP: softmax over the logits, temperature {MSP_TEMPERATURE:g} (zero-shot logits are cosines "
+        f"times {encoder.logit_scale:.4g}); MCM: softmax over the cosines, temperature {MCM_TEMPERATURE:g}",
+        "Chosen on val": "; ".join(chosen) or "nothing",
+        "Seed": str(evaluated[0].classifier.seed),
+        "Seconds": "wall time of adapting: captions, features of train and val if the method trains, fitting; "
+        f"encoding all sets took {sum(f.seconds for f in features.values()):.0f} s, once",
+        "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
+        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
+
+
+def _notes(suite: Suite, encoder: Encoder) -> list[str]:
+    notes = list(suite.notes)
+    if encoder.random:
+        notes.insert(0, f"{encoder.name} has RANDOM weights: these figures say nothing about any method")
+    return notes
+
+
+def _writable(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot write results into {directory} ({error.strerror}); give another directory with --out"
+        ) from error
+    return directory

@@ -1,0 +1,74 @@
+"""What the commands `methods`, `encoders` and `suites` print."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from anchorline.encoder import BUNDLED
+from anchorline.errors import UserError
+from anchorline.methods import METHODS
+from anchorline.suites import SUITES
+
+
+def methods() -> None:
+    """A method is four choices: the table of them."""
+    table = Table(
+        "method",
+        "what is trained?",
+        "what for?",
+        "what holds it?",
+        "how blended?",
+        "in a word",
+        "source",
+    )
+    for row in METHODS.values():
+        table.add_row(row.name, row.tunable, row.objective, row.constraint, row.blend, row.about, row.source)
+    Console().print(table)
+
+
+def encoders(name: str) -> None:
+    import open_clip
+
+    console = Console()
+    if not name:
+        console.print(f"[bold]{BUNDLED}[/]  in the package, for 64 px pictograms; needs no network")
+        console.print("[bold]local-dir:DIR[/]  a directory as open_clip writes it; needs no network")
+        console.print(
+            "[bold]MODEL:FILE[/]  an open_clip architecture with your own weights; needs no network"
+        )
+        console.print("[bold]hf-hub:OWNER/NAME[/]  an open_clip model on the Hugging Face hub")
+        console.print("[bold]MODEL:TAG[/]  an open_clip architecture with weights that open_clip knows:")
+    known: dict[str, list[str]] = {}
+    for model, tag in open_clip.list_pretrained():
+        if name.lower() in model.lower():
+            known.setdefault(model, []).append(tag)
+    if not known:
+        raise UserError(f"no open_clip architecture with pre-trained weights has {name!r} in its name")
+    for model, tags in known.items():
+        shown = tags if name else [*tags[:3], *(["…"] if len(tags) > 3 else [])]
+        console.print(f"  {model}: {', '.join(shown)}", highlight=False)
+    if not name:
+        console.print("'anchorline encoders MODEL' lists all weights of a model.", highlight=False)
+
+
+def suites() -> None:
+    for name, make in SUITES.items():
+        suite = make()
+        table = Table(
+            "set",
+            "images",
+            "classes",
+            title=f"{name}: {len(suite.classes)} classes",
+            title_justify="left",
+        )
+        for kind, sets in (
+            ("", {"train": suite.train, "val": suite.val, "test": suite.test}),
+            ("shift: ", suite.shifts),
+            ("outlier: ", suite.outliers),
+        ):
+            for title, images in sets.items():
+                held = "–" if images.labels is None else str(len(images.columns or suite.classes))
+                table.add_row(kind + title, f"{len(images):,}", held)
+        Console().print(table)
+        Console().print("classes: " + ", ".join(suite.classes), highlight=False)

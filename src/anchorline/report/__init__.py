@@ -1,0 +1,9 @@
+"""One offline HTML page that shows a comparison: tables, figures and wrong images.
+
+This package takes plain data and imports nothing from the rest of anchorline.
+"""
+
+from anchorline.report.details import Histogram, MethodDetails, Mistake
+from anchorline.report.page import write_report
+
+__all__ = ["Histogram", "MethodDetails", "Mistake", "write_report"]

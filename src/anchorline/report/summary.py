@@ -1,0 +1,124 @@
+"""Two or three sentences written from the numbers."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+from anchorline.report.results import UNTOUCHED, Results
+
+AXES = {  # metric: (its name, where the points are gained or lost, metric of the change)
+    "id_accuracy": ("in-distribution accuracy", "in distribution", "delta_id"),
+    "shift_accuracy": ("mean accuracy over {shifts}", "under shift", "delta_shift"),
+    "auroc": ("mean AUROC over {outliers}", "in mean AUROC", "delta_auroc"),
+}
+NAMED = 4  # at most so many methods are named in one list
+
+
+def sentences(results: Results) -> list[Markup]:
+    """The best method of each axis, and what adaptation gained and lost. Names are escaped.
+
+    Values are compared as they are shown, to 0.1, so what looks equal is called equal.
+    """
+    written = [_best(results)]
+    adapted = [m for m in results.methods if m != UNTOUCHED]
+    if not adapted:
+        return [*written, Markup("Nothing was adapted: only the untouched encoder is shown.")]
+    if UNTOUCHED not in results.methods:
+        text = "The untouched encoder ({}) was not run, so gains and losses are unknown."
+        return [*written, Markup(text).format(_name(UNTOUCHED))]
+    return [s for s in (*written, _champion(results, adapted), _harmless(results, adapted)) if s]
+
+
+def _best(results: Results) -> Markup:
+    parts = []
+    for metric, (name, _, _) in AXES.items():
+        values = {m: _shown(results, m, metric) for m in results.methods}
+        known = {m: v for m, v in values.items() if not math.isnan(v)}
+        if not known:
+            continue
+        top = max(known.values())
+        axis = name.format(
+            shifts=_count(len(results.shifts), "shift"),
+            outliers=_count(len(results.outliers), "outlier set"),
+        )
+        winners = _names([m for m, v in known.items() if v == top])
+        parts.append(Markup("{}: {}, {:.1f} %").format(axis, winners, top))
+    if not parts:
+        return Markup("")
+    return Markup("Best {}.").format(Markup("; best ").join(parts))
+
+
+def _champion(results: Results, adapted: Sequence[str]) -> Markup:
+    """What the adapted method with the highest mean of the axes gained and lost."""
+    values = {m: _shown(results, m, "mean_of_axes") for m in adapted}
+    known = {m: v for m, v in values.items() if not math.isnan(v)}
+    if len(adapted) == 1:
+        method, claim = adapted[0], ""
+    elif known:
+        method = max(known, key=lambda m: known[m])
+        claim = f", the adapted method with the highest mean of the axes ({known[method]:.1f} %),"
+    else:
+        return Markup("")
+    moves: dict[str, list[str]] = {"gains": [], "loses": [], "stays level": []}
+    for _, where, change in AXES.values():
+        points = _shown(results, method, change)
+        if math.isnan(points):
+            continue
+        if points == 0:
+            moves["stays level"].append(where)
+        else:
+            moves["gains" if points > 0 else "loses"].append(f"{abs(points):.1f} points {where}")
+    told = [f"{verb} {_join(what)}" for verb, what in moves.items() if what]
+    if not told:
+        return Markup("")
+    return Markup("{}{} {} against the untouched encoder ({}).").format(
+        _name(method), claim, _join(told), _name(UNTOUCHED)
+    )
+
+
+def _harmless(results: Results, adapted: Sequence[str]) -> Markup:
+    """Which adapted methods gained in distribution and lost on no other axis."""
+    others = ("delta_shift", "delta_auroc")
+    judged, harmless = [], []
+    for method in adapted:
+        gain = _shown(results, method, "delta_id")
+        changes = [c for c in (_shown(results, method, o) for o in others) if not math.isnan(c)]
+        if math.isnan(gain) or not changes:
+            continue
+        judged.append(method)
+        if gain > 0 and min(changes) >= 0:
+            harmless.append(method)
+    if len(judged) < 2:
+        return Markup("")
+    start = Markup("Of the {} adapted methods").format(len(judged))
+    if not harmless:
+        return start + " none gains in distribution without a loss on another axis."
+    verbs = ("gains", "loses") if len(harmless) == 1 else ("gain", "lose")
+    text = Markup(" {} {} in distribution and {} on no other axis: {}.")
+    return start + text.format(len(harmless), *verbs, _names(harmless))
+
+
+def _shown(results: Results, method: str, metric: str) -> float:
+    if metric == "id_accuracy":
+        return round(results.in_distribution(method).mean, 1)
+    return round(results.summary(method, metric).mean, 1)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _join(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _name(method: str) -> Markup:
+    return Markup("<b>{}</b>").format(method if len(method) <= 60 else method[:59] + "…")
+
+
+def _names(methods: Sequence[str]) -> Markup:
+    named = [_name(m) for m in methods[:NAMED]]
+    more = len(methods) - len(named)
+    return Markup(", ").join(named) + (f" and {more} more" if more else "")

@@ -1,0 +1,157 @@
+"""The Pareto plot: what adaptation gives in distribution against what it keeps under shift."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from anchorline.report.figures import ACCENT, FAINT, INK, RULE, axis_title, plain_layout, plot_text
+from anchorline.report.labels import Box, place, segment
+from anchorline.report.results import UNTOUCHED, Number, Results
+
+# The size is fixed in pixels, so labels that do not overlap here never do.
+WIDTH, HEIGHT = 1040, 520
+MARGIN = {"l": 64, "r": 16, "t": 12, "b": 56}
+INNER = (WIDTH - MARGIN["l"] - MARGIN["r"], HEIGHT - MARGIN["t"] - MARGIN["b"])
+PAD = 0.1  # room around the points, as a share of their range
+LABEL_SIZE = 13  # pixels
+LABEL_LENGTH = 28  # characters
+
+
+@dataclass(frozen=True)
+class Point:
+    method: str
+    x: Number
+    y: Number
+
+
+def trade(results: Results) -> go.Figure | None:
+    """In-distribution accuracy against mean accuracy under shift, percent; one marker a method.
+
+    None where no method has both.
+    """
+    every = [Point(m, results.in_distribution(m), results.mean_shift(m)) for m in results.methods]
+    points = [p for p in every if math.isfinite(p.x.mean) and math.isfinite(p.y.mean)]
+    if not points:
+        return None
+    front = pareto_front([(p.x.mean, p.y.mean) for p in points])
+    # Methods on the front come first: they get the best places for their labels.
+    points = [points[i] for i in front] + [p for i, p in enumerate(points) if i not in front]
+    figure = go.Figure()
+    figure.update_layout(**plain_layout(WIDTH, HEIGHT), margin=MARGIN)
+    _add_points(figure, points, len(front))
+    x_range, y_range = _range([p.x for p in points]), _range([p.y for p in points])
+    axis = {"gridcolor": RULE, "zeroline": False, "fixedrange": True, "nticks": 8}
+    axis |= {"showline": True, "linecolor": FAINT, "ticks": "outside", "tickcolor": FAINT}
+    figure.update_xaxes(title=axis_title("accuracy in distribution (test set, %)"), range=x_range, **axis)
+    figure.update_yaxes(title=axis_title("mean accuracy over the shifts (%)"), range=y_range, **axis)
+    _add_labels(figure, points, len(front), x_range, y_range)
+    return figure
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Indices of the points that no other point beats, by growing x."""
+    order = sorted(range(len(points)), key=lambda i: points[i], reverse=True)
+    front: list[int] = []
+    best = -math.inf
+    for index in order:
+        if points[index][1] > best:
+            front.append(index)
+            best = points[index][1]
+    return front[::-1]
+
+
+def _add_points(figure: go.Figure, points: Sequence[Point], front: int) -> None:
+    """The markers, with error bars and what they say on hovering; the first `front` joined."""
+    figure.add_scatter(
+        x=[p.x.mean for p in points[:front]],
+        y=[p.y.mean for p in points[:front]],
+        mode="lines",
+        line={"color": ACCENT, "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
+    )
+    edges = [ACCENT] * front + [FAINT] * (len(points) - front)
+    figure.add_scatter(
+        x=[p.x.mean for p in points],
+        y=[p.y.mean for p in points],
+        error_x=_bars([p.x for p in points]),
+        error_y=_bars([p.y for p in points]),
+        mode="markers",
+        marker={
+            "size": [13 if p.method == UNTOUCHED else 11 for p in points],
+            "symbol": ["diamond" if p.method == UNTOUCHED else "circle" for p in points],
+            "color": [ACCENT] * front + ["#ffffff"] * (len(points) - front),
+            "line": {"color": edges, "width": 2},
+            "opacity": 1,
+        },
+        customdata=[[plot_text(p.method, 60), _spread(p.x), _spread(p.y)] for p in points],
+        hovertemplate="<b>%{customdata[0]}</b><br>in distribution: %{x:.1f} %%{customdata[1]}"
+        "<br>mean of shifts: %{y:.1f} %%{customdata[2]}<extra></extra>",
+    )
+
+
+def _errors(number: Number) -> tuple[float, float]:
+    below, above = number.error
+    return (0.0 if math.isnan(below) else below), (0.0 if math.isnan(above) else above)
+
+
+def _bars(numbers: Sequence[Number]) -> dict[str, object]:
+    below, above = zip(*map(_errors, numbers), strict=True)
+    bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+    return bars | {"color": "#b9bfc5", "thickness": 1, "width": 0}
+
+
+def _spread(number: Number) -> str:
+    if number.seeds > 1:
+        return f" ± {number.deviation:.1f}"
+    return "" if math.isnan(number.low) else f" [{number.low:.1f} to {number.high:.1f}]"
+
+
+def _range(numbers: Sequence[Number]) -> tuple[float, float]:
+    """Ends of an axis that holds every number and its error bar, with room for labels."""
+    low = min(n.mean - _errors(n)[0] for n in numbers)
+    high = max(n.mean + _errors(n)[1] for n in numbers)
+    room = max((high - low) * PAD, 0.5)
+    return low - room, high + room
+
+
+def _add_labels(
+    figure: go.Figure,
+    points: Sequence[Point],
+    front: int,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+) -> None:
+    """The methods' names, beside their markers or at the end of a thin leader."""
+    across = INNER[0] / (x_range[1] - x_range[0])  # pixels per point
+    down = INNER[1] / (y_range[1] - y_range[0])
+    at = [((p.x.mean - x_range[0]) * across, (y_range[1] - p.y.mean) * down) for p in points]
+    lines: list[Box] = []
+    for (x, y), point in zip(at, points, strict=True):
+        (left, right), (below, above) = _errors(point.x), _errors(point.y)
+        lines.append((x - left * across, y - 1, x + right * across, y + 1))
+        lines.append((x - 1, y - above * down, x + 1, y + below * down))
+    for a, b in itertools.pairwise(at[:front]):
+        lines += segment(*a, *b)
+    widths = [min(len(p.method), LABEL_LENGTH) * LABEL_SIZE * 0.6 for p in points]
+    places = place(at, widths, LABEL_SIZE * 1.2, INNER, lines)
+    for index, (point, spot) in enumerate(zip(points, places, strict=True)):
+        if spot is None:
+            continue
+        dx, dy, leader = spot
+        figure.add_annotation(
+            x=point.x.mean,
+            y=point.y.mean,
+            ax=dx,
+            ay=dy,
+            text=plot_text(point.method, LABEL_LENGTH),
+            font={"size": LABEL_SIZE, "color": INK if index < front else "#5b636b"},
+            borderpad=0,
+            showarrow=True,  # plotly places by pixels only what has an arrow
+            arrowhead=0,
+            arrowwidth=1,
+            standoff=7,
+            arrowcolor="#b9bfc5" if leader else "rgba(0,0,0,0)",
+        )

@@ -1,0 +1,50 @@
+"""Split val off train: stratified, and the same on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+
+from anchorline.errors import UserError
+from anchorline.suites.images import ImageSet, same_name
+from anchorline.suites.suite import columns_of, counted, lacking
+
+_VAL_SHARE = 5  # one image in five goes to val
+
+
+def split_val(images: ImageSet, classes: Sequence[str], notes: list[str]) -> tuple[ImageSet, ImageSet]:
+    """Split off 20 % of each class, at least one image where it has two; one always stays.
+
+    Which ones depends on the paths alone, through a hash: the split is the same on every
+    machine, and images added to one class leave the others' split as it was.
+    """
+    assert images.labels is not None
+    chosen: list[int] = []
+    for label in range(len(classes)):
+        members = np.flatnonzero(images.labels == label)
+        ordered = sorted(members, key=lambda i: _draw(images.paths[int(i)]))
+        count = max(1, round(len(members) / _VAL_SHARE)) if len(members) > 1 else 0
+        chosen += [int(i) for i in ordered[:count]]
+    if not chosen:
+        raise UserError(
+            "every class of train holds one image, so none can be spared for val; "
+            "give more images, or a val set with --val DIR"
+        )
+    val = images.select(sorted(chosen))
+    assert val.labels is not None
+    columns = columns_of(val.labels, len(classes))
+    notes.append(
+        f"val was split off train: {len(val)} of its {counted(len(images), 'image')}, "
+        f"{100 // _VAL_SHARE} % of each class"
+    )
+    if columns:
+        notes.append(lacking("val", len(columns), len(classes)))
+    rest = images.select(np.delete(np.arange(len(images)), chosen))
+    return rest, ImageSet("val", val.source, val.paths, val.labels, columns)
+
+
+def _draw(path: str) -> bytes:
+    """A path's lot: the lowest of a class go to val."""
+    return blake2b(same_name(path).encode(errors="surrogateescape")).digest()

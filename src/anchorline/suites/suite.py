@@ -1,0 +1,169 @@
+"""A suite: one task's train, val and test set, its shifted sets and its outlier sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from anchorline.errors import UserError
+from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
+from anchorline.suites.images import ImageSet, Progress
+from anchorline.suites.rgb import Pixels
+
+StrPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Suite:
+    """A benchmark on one list of classes.
+
+    Attributes:
+        name: for titles and file names.
+        classes: class names, sorted; labels and columns index into them.
+        train, val, test: the sets in distribution.
+        shifts: same classes, other look; by name.
+        outliers: other classes; by name.
+        notes: what the user must know: lacking classes, skipped images, how val came about.
+        bad_images: what to do with images that cannot be read: "error" or "skip".
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: ImageSet
+    val: ImageSet
+    test: ImageSet
+    shifts: Mapping[str, ImageSet] = field(default_factory=dict)
+    outliers: Mapping[str, ImageSet] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    bad_images: Literal["error", "skip"] = "error"
+
+    @classmethod
+    def from_folders(
+        cls,
+        train: StrPath,
+        test: StrPath | None = None,
+        val: StrPath | None = None,
+        shifts: Mapping[str, StrPath] | None = None,
+        outliers: Mapping[str, StrPath] | None = None,
+        bad_images: Literal["error", "skip"] = "error",
+        name: str | None = None,
+    ) -> Suite:
+        """A suite from class folders; see `folders.read_folders`."""
+        from anchorline.suites.folders import read_folders  # it builds a Suite
+
+        return read_folders(train, test, val, shifts or {}, outliers or {}, bad_images, name)
+
+    @classmethod
+    def from_toml(cls, path: StrPath) -> Suite:
+        """A suite from one `suite.toml`; see `toml.read_toml`."""
+        from anchorline.suites.toml import read_toml  # it builds a Suite
+
+        return read_toml(path)
+
+    def sets(self) -> dict[str, ImageSet]:
+        """All sets by name: train, val, test, the shifts, the outlier sets."""
+        return {
+            "train": self.train,
+            "val": self.val,
+            "test": self.test,
+            **self.shifts,
+            **self.outliers,
+        }
+
+    def decoded(
+        self,
+        geometry: Geometry,
+        *,
+        memory_limit: int = MEMORY_LIMIT,
+        progress: Progress | None = None,
+    ) -> tuple[Suite, dict[str, Pixels]]:
+        """Decode every set once: this suite without its bad images, and the pixels by set name.
+
+        `pixels[name]` is uint8 [N, H, W, 3], row for row the images of `suite.sets()[name]` *of
+        the suite returned*. `memory_limit` (bytes) is for all sets together; see `decode`.
+        """
+        sets = self.sets()
+        total, done = sum(map(len, sets.values())), 0
+        pixels: dict[str, Pixels] = {}
+        bad: dict[str, Sequence[BadImage]] = {}
+        for name, images in sets.items():
+
+            def report(count: int, _: int, before: int = done) -> None:
+                if progress:
+                    progress(before + count, total)
+
+            pixels[name], bad[name] = decode(images, geometry, memory_limit=memory_limit, progress=report)
+            if not isinstance(pixels[name], np.memmap):
+                memory_limit -= pixels[name].nbytes
+            done += len(images)
+        return self.without_bad(bad), pixels
+
+    def without_bad(self, bad: Mapping[str, Sequence[BadImage]]) -> Suite:
+        """This suite without the images that `decode` could not read, by set name.
+
+        Raises `UserError` if there are any and `bad_images` is "error", or if a set, or a class
+        of train, is left without images.
+        """
+        every = [image for images in bad.values() for image in images]
+        if every and self.bad_images == "error":
+            named = ", ".join(f"{image.where} {image.reason}" for image in every[:5])
+            rest = f" and {len(every) - 5} more" if len(every) > 5 else ""
+            raise UserError(
+                f"{counted(len(every), 'image')} cannot be used: {named}{rest}; "
+                "mend or remove them, or leave them out with --bad-images skip"
+            )
+        notes: list[str] = []
+
+        def clean(title: str, images: ImageSet) -> ImageSet:
+            broken = bad.get(images.name, ())
+            if not broken:
+                return images
+            kept = np.delete(np.arange(len(images)), [image.index for image in broken])
+            first = f"the first is {broken[0].where}, which {broken[0].reason}"
+            if not len(kept):
+                raise UserError(f"no image of {title} can be used ({first}); mend them")
+            notes.append(f"{title}: {counted(len(broken), 'bad image')} skipped; {first}")
+            return self._with_columns(title, images.select(kept), notes)
+
+        return replace(
+            self,
+            train=clean("train", self.train),
+            val=clean("val", self.val),
+            test=clean("test", self.test),
+            shifts={name: clean(f"shift {name!r}", s) for name, s in self.shifts.items()},
+            outliers={name: clean(f"outlier {name!r}", s) for name, s in self.outliers.items()},
+            notes=(*self.notes, *notes),
+        )
+
+    def _with_columns(self, title: str, images: ImageSet, notes: list[str]) -> ImageSet:
+        if images.labels is None:
+            return images
+        columns = columns_of(images.labels, len(self.classes))
+        if columns == images.columns or columns is None:
+            return images
+        if title == "train":
+            lost = next(name for i, name in enumerate(self.classes) if i not in columns)
+            raise UserError(f"no image of class {lost!r} in train can be used; mend or add images")
+        notes.append(lacking(title, len(columns), len(self.classes)))
+        return replace(images, columns=columns)
+
+
+def columns_of(labels: npt.NDArray[np.int64], classes: int) -> tuple[int, ...] | None:
+    """The classes that occur in `labels` [N], ascending; None if all `classes` of them do."""
+    present = tuple(int(label) for label in np.unique(labels))
+    return None if len(present) == classes else present
+
+
+def lacking(title: str, held: int, classes: int) -> str:
+    """The note on a set that holds a part of the classes."""
+    return f"{title} holds {held} of the {classes} classes; only these compete"
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 image", "2 images"."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,72 @@
+"""Suites from one file, `suite.toml`:
+
+name = "clothing"            # or the name of the folder that holds train
+train = "clothing/train"     # paths are relative to this file
+test = "clothing/test"
+val = "clothing/val"         # or split off train
+bad_images = "skip"          # or "error"
+
+[shifts]
+sketch = "sketches"
+
+[outliers]
+textures = "dtd/images"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anchorline.errors import UserError
+from anchorline.suites.folders import nearest, read_folders
+from anchorline.suites.suite import StrPath, Suite
+
+_PATHS = ("train", "val", "test")
+_TEXTS = ("name", *_PATHS, "bad_images")
+_TABLES = ("shifts", "outliers")
+
+
+def read_toml(path: StrPath) -> Suite:
+    """The suite that a file describes. Raises `UserError` for anything amiss in it."""
+    file = Path(path).expanduser()
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the suite file {file}: {error.strerror}") from error
+    except ValueError as error:  # not UTF-8, or not TOML: the message names the line
+        raise UserError(f"the suite file {file} is not valid TOML: {error}") from error
+    for key in content:
+        if key not in (*_TEXTS, *_TABLES):
+            near = nearest(key, (*_TEXTS, *_TABLES))
+            raise UserError(f"the suite file {file} has an unknown key {key!r} ({near})")
+    for key in _TABLES:
+        if not isinstance(content.get(key, {}), dict):
+            raise UserError(f"{key} in {file} must be a table: [{key}], then lines NAME = DIR")
+    if "train" not in content:
+        raise UserError(f'the suite file {file} names no train folder; add train = "DIR"')
+    _check_texts(file, "", {key: content[key] for key in _TEXTS if key in content})
+    for key in _TABLES:
+        _check_texts(file, f"{key}.", content.get(key, {}))
+
+    def paths(table: Mapping[str, str]) -> dict[str, Path]:
+        return {key: file.parent / Path(value).expanduser() for key, value in table.items()}
+
+    sets = paths({key: content[key] for key in _PATHS if key in content})
+    return read_folders(
+        sets["train"],
+        sets.get("test"),
+        sets.get("val"),
+        paths(content.get("shifts", {})),
+        paths(content.get("outliers", {})),
+        content.get("bad_images", "error"),
+        content.get("name"),
+    )
+
+
+def _check_texts(file: Path, prefix: str, table: Mapping[str, Any]) -> None:
+    for key, value in table.items():
+        if not isinstance(value, str) or not value:
+            raise UserError(f"{prefix}{key} in {file} is {value!r}; it must be a text in quotes")

@@ -1,0 +1,283 @@
+"""The report: what it says, that it stays offline, and that no name can break it."""
+
+import html
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anchorline.report import Histogram, MethodDetails, Mistake, write_report
+from anchorline.report.labels import place
+from anchorline.report.results import Results
+from anchorline.report.summary import sentences
+from anchorline.report.tables import DASH
+from anchorline.report.trade import pareto_front
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+AXES = {"zero-shot": (70.0, 60.0, 90.0), "fine-tune": (92.0, 52.0, 84.0), "ftp": (90.0, 61.5, 90.5)}
+
+
+def table(
+    axes: Mapping[str, tuple[float, float, float]] = AXES,
+    *,
+    shifts: Sequence[str] = ("sketch", "emoji"),
+    outliers: Sequence[str] = ("flags",),
+    seeds: int = 1,
+) -> pd.DataFrame:
+    """A results table whose seeds lie one point apart; deltas are taken against zero-shot."""
+    rows: list[dict[str, Any]] = []
+    base = axes.get("zero-shot", (math.nan,) * 3)
+    for method, values in axes.items():
+        for seed in range(seeds):
+            identity = {"method": method, "seed": seed, "suite_hash": "s", "encoder_hash": "e"}
+
+            def add(role: str, metric: str, value: float, _: dict[str, Any] = identity, **more: Any):
+                rows.append({"set": "", "role": role, "metric": metric, "value": value, **_, **more})
+
+            accuracy, shift, auroc = (v + seed for v in values)
+            interval = {"low": accuracy - 1, "high": accuracy + 1, "n": 2000}
+            add("test", "accuracy", accuracy, set="test", **interval)
+            summary = {"id_accuracy": accuracy, "delta_id": values[0] - base[0]}
+            if shifts:
+                summary |= {"shift_accuracy": shift, "delta_shift": values[1] - base[1]}
+            if outliers:
+                summary |= {"auroc": auroc, "delta_auroc": values[2] - base[2]}
+            kept = [accuracy, *([shift] if shifts else []), *([auroc] if outliers else [])]
+            summary |= {"mean_of_axes": sum(kept) / len(kept), "trainable_parameters": 86_192_640}
+            summary |= {"seconds": 412.0, "peak_memory": 3120.0}
+            for metric, value in summary.items():
+                add("summary", metric, value)
+            for name in shifts:
+                interval = {"low": shift - 3, "high": shift + 3, "n": 600}
+                add("shift", "accuracy", shift, set=name, **interval)
+            for name in outliers:
+                for score in ("msp", "mcm"):
+                    add("outlier", "auroc", auroc, set=name, score=score)
+                    for convention, rate in (("id-positive", 31.4), ("outlier-positive", 27.1)):
+                        more = {"score": score, "convention": convention}
+                        add("outlier", "fpr95", rate, set=name, **more)
+    columns = ["set", "score", "convention", "low", "high", "n"]
+    return pd.DataFrame(rows).reindex(columns=[*dict.fromkeys([*rows[0], *columns])])
+
+
+def detail(
+    method: str = "ftp",
+    classes: Sequence[str] = ("cat", "dog"),
+    outliers: Sequence[str] = ("flags",),
+) -> MethodDetails:
+    scores = np.linspace(0, 1, 50)
+    histograms = [Histogram("test", "test", scores)]
+    histograms += [Histogram(name, "outlier", scores) for name in outliers]
+    mistake = Mistake(PNG, "sketch", f"{classes[0]}/1.png", classes[0], classes[-1], 0.987)
+    accuracy = pd.DataFrame(81.25, index=list(classes), columns=["test", "sketch"])
+    accuracy.iloc[0, 1] = np.nan
+    return MethodDetails(method, "one line about it", histograms, [mistake], accuracy)
+
+
+def page(
+    path: Path,
+    rows: pd.DataFrame,
+    details: Sequence[MethodDetails] = (),
+    *,
+    title: str = "A comparison",
+    facts: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    file = path / "report.html"
+    facts = facts or {"FPR95 convention": "id-positive"}
+    write_report(file, title=title, rows=rows, details=details, facts=facts, notes=notes)
+    return file.read_text("utf-8")
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, its visible text, and its scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[str | None, str]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+        if tag == "script":
+            self.scripts.append((dict(attrs).get("type"), ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem == "script":
+            kind, before = self.scripts.pop()
+            self.scripts.append((kind, before + data))
+        else:
+            self.text.append(data)
+
+    def figures(self) -> list[dict[str, Any]]:
+        return [json.loads(data) for kind, data in self.scripts if kind == "application/json"]
+
+
+def spoken(rows: pd.DataFrame) -> list[str]:
+    return [html.unescape(re.sub("</?b>", "", s)) for s in sentences(Results(rows))]
+
+
+def test_the_summary_tells_the_numbers():
+    assert spoken(table()) == [
+        "Best in-distribution accuracy: fine-tune, 92.0 %; best mean accuracy over 2 shifts: "
+        "ftp, 61.5 %; best mean AUROC over 1 outlier set: ftp, 90.5 %.",
+        "ftp, the adapted method with the highest mean of the axes (80.7 %), gains 20.0 points "
+        "in distribution, 1.5 points under shift and 0.5 points in mean AUROC against the "
+        "untouched encoder (zero-shot).",
+        "Of the 2 adapted methods 1 gains in distribution and loses on no other axis: ftp.",
+    ]
+
+
+def test_the_summary_of_a_single_adapted_method_tells_what_it_lost():
+    rows = table({m: AXES[m] for m in ("zero-shot", "fine-tune")})
+    assert spoken(rows)[1:] == [
+        "fine-tune gains 22.0 points in distribution and loses 8.0 points under shift and "
+        "6.0 points in mean AUROC against the untouched encoder (zero-shot)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "last"),
+    [
+        ("zero-shot", "Nothing was adapted: only the untouched encoder is shown."),
+        ("ftp", "The untouched encoder (zero-shot) was not run, so gains and losses are unknown."),
+    ],
+)
+def test_the_summary_of_one_method(method: str, last: str):
+    assert spoken(table({method: AXES[method]}))[-1] == last
+
+
+def test_the_page_shows_results_with_sign_unit_and_interval(tmp_path: Path):
+    text = page(tmp_path, table(), [detail()], notes=["Shift 'sketch' holds 7 of the 10 classes."])
+    assert re.search(r'class="best" data-value="92.0">92.0<small>91.0.93.0</small>', text)
+    assert re.search(r'class="gain"[^>]*>\+20.0<', text)
+    assert re.search(r'class="loss"[^>]*>\N{MINUS SIGN}8.0<', text)
+    for expected in ("86.2 M", "MiB", "31.4", "27.1", "id-positive", "outlier-positive"):
+        assert expected in text
+    assert "Shift &#39;sketch&#39; holds 7 of the 10 classes." in text
+    assert "98.7 % · sketch" in text
+
+
+def test_several_seeds_show_mean_and_deviation(tmp_path: Path):
+    text = page(tmp_path, table(seeds=3))
+    assert "93.0<small>± 1.0</small>" in text
+    assert f"91.0{DASH}93.0" not in text
+
+
+def test_one_repeated_evaluation_is_not_a_second_seed():
+    rows = table()
+    number = Results(pd.concat([rows, rows])).in_distribution("ftp")
+    assert (number.mean, number.seeds) == (90.0, 1)
+
+
+def test_the_interval_of_the_mean_of_shifts():
+    number = Results(table()).mean_shift("ftp")
+    assert number.high - number.mean == pytest.approx(math.hypot(3, 3) / 2)
+
+
+def test_names_are_text_everywhere(tmp_path: Path):
+    """No name becomes an element, an attribute or a part of a script, in HTML or in plotly."""
+    axes = {HOSTILE: AXES["ftp"], "zero-shot": AXES["zero-shot"]}
+    rows = table(axes, shifts=[HOSTILE], outliers=[HOSTILE])
+    classes = [f'{HOSTILE}" onload="alert(2)', "dog"]
+    bad = detail(HOSTILE, classes, [HOSTILE])
+    kinds = {"title": HOSTILE, "facts": {HOSTILE: HOSTILE}, "notes": [HOSTILE]}
+    plain = Page(page(tmp_path, table(dict(zip("ab", axes.values(), strict=True))), [detail("a")]))
+    parsed = Page(page(tmp_path, rows, [bad], **kinds))
+
+    sources = [a["src"] or "" for tag, a in parsed.elements if tag == "img"]
+    assert [s[:22] for s in sources] == ["data:image/png;base64,"]
+    assert not any(name.startswith("on") for _, a in parsed.elements for name in a)
+    assert [kind for kind, _ in parsed.scripts] == [kind for kind, _ in plain.scripts]
+    assert parsed.text.count(HOSTILE) > 10
+    drawn = json.dumps(parsed.figures())
+    assert "&lt;/script&gt;" in drawn
+    assert "<img" not in drawn
+
+
+def test_undecodable_paths_are_written_as_escapes(tmp_path: Path):
+    assert "caf\\udce9" in page(tmp_path, table(), [detail(classes=["caf\udce9", "dog"])])
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path):
+    parsed = Page(page(tmp_path, table(), [detail()]))
+    for tag, attributes in parsed.elements:
+        assert tag not in {"link", "iframe", "object", "embed", "base"}
+        for name in ("src", "href", "srcset", "action", "data"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:")), (tag, value)
+    policy = next(a["content"] or "" for _, a in parsed.elements if "http-equiv" in a)
+    assert "default-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert "'unsafe-inline'" not in policy.split("script-src")[1]
+    assert sum("plotly.js v" in data for _, data in parsed.scripts) == 1
+
+
+def test_without_shifts_outliers_and_details(tmp_path: Path):
+    text = page(tmp_path, table({"ftp": AXES["ftp"]}, shifts=(), outliers=()))
+    assert "Nothing to plot" in text
+    assert 'id="shifts"' not in text
+    assert 'id="outliers"' not in text
+    assert not Page(text).figures()
+
+
+def test_missing_values_are_dashes(tmp_path: Path):
+    rows = table()
+    rows.loc[rows["metric"].isin(["peak_memory", "auroc", "delta_auroc"]), "value"] = np.nan
+    text = page(tmp_path, rows, [detail()])
+    assert f"<td>{DASH}</td>" in text
+    assert not re.search(r">[^<]*\bnan\b[^<]*<", re.sub(r"<script.*?</script>", "", text, flags=re.S))
+    assert "NaN" not in json.dumps(Page(text).figures())
+
+
+def test_sixty_methods_and_a_thousand_classes(tmp_path: Path):
+    axes = {f"method {i}": (60 + i / 2, 70 - i / 3, 80.0) for i in range(59)}
+    axes["x" * 200] = (99.0, 40.0, 70.0)
+    classes = [f"class {i}" for i in range(1000)]
+    text = page(tmp_path, table(axes), [detail("method 0", classes), detail("method 1", classes)])
+    assert text.count('<th scope="row">class ') == 2000
+    trade = Page(text).figures()[0]
+    assert len(trade["data"][1]["x"]) == 60
+    assert max(len(html.unescape(a["text"])) for a in trade["layout"]["annotations"]) <= 28
+
+
+def test_labels_never_overlap():
+    rng = np.random.default_rng(0)
+    points = [(float(x), float(y)) for x, y in rng.uniform((0, 0), (900, 400), (60, 2))]
+    placed = place(points, [120.0] * 60, 16.0, (900.0, 400.0), [])
+    boxes = [(x + p[0], y + p[1]) for (x, y), p in zip(points, placed, strict=True) if p]
+    assert len(boxes) > 30
+    for i, (x, y) in enumerate(boxes):
+        assert all(abs(x - a) >= 119.99 or abs(y - b) >= 15.99 for a, b in boxes[:i])
+
+
+def test_the_pareto_front():
+    points = [(1.0, 5.0), (2.0, 4.0), (2.0, 3.0), (1.5, 3.5), (3.0, 1.0)]
+    assert pareto_front(points) == [0, 1, 4]
+
+
+@pytest.mark.parametrize("column", ["suite_hash", "encoder_hash"])
+def test_mixed_tables_are_refused(tmp_path: Path, column: str):
+    rows = table()
+    rows.loc[0, column] = "another"
+    with pytest.raises(ValueError, match=column):
+        page(tmp_path, rows)
+
+
+def test_empty_tables_and_unknown_thumbnails_are_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="at least one row"):
+        page(tmp_path, table().iloc[:0])
+    bad = Mistake(b"<svg/>", "test", "a.svg", "cat", "dog", 0.5)
+    with pytest.raises(ValueError, match="PNG or JPEG"):
+        page(tmp_path, table(), [MethodDetails("ftp", "", [], [bad], pd.DataFrame())])
