@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +77,8 @@ def colours(colour_folders: Path) -> Suite:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's cache."""
     directory = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("ANCHORLINE_CACHE", str(directory))
-    yield directory
+    return directory

@@ -2,7 +2,7 @@
 
     python scripts/pretrain/distil_text_tower.py CORPUS OUT --phrases 5000000
 
-The tower learns the centred teacher vectors of captions and nouns under six templates: cosine to its own
+The tower learns the centred teacher vectors of captions and nouns under three templates: cosine to its own
 target, and the same neighbours within a batch. The token embedding starts from the teacher's vectors of the
 tokens (their principal components), so that words it never meets are not noise.
 """
@@ -61,14 +61,16 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    phrases = json.loads((args.corpus / "all_phrases.json").read_text())
-    vectors = np.load(args.corpus / "all_vectors.npy")  # [templates, phrases, 384]; zeros: not embedded
-    pairs = np.argwhere(np.abs(vectors).max(-1) > 0)  # (template, phrase)
-    # Half of the draws are captions of images, however many nouns there are.
-    captions = len(json.loads((args.corpus / "phrases.json").read_text()))
+    captions = json.loads((args.corpus / "phrases.json").read_text())
+    phrases = captions + json.loads((args.corpus / "nouns.json").read_text())
+    vectors = np.concatenate(  # [templates, phrases, 384]; zeros: not embedded
+        [np.load(args.corpus / "vectors.npy"), np.load(args.corpus / "noun_vectors.npy")], 1
+    )
+    pairs = np.argwhere(vectors.any(-1))  # (template, phrase)
     pairs = pairs[np.random.default_rng(0).permutation(len(pairs))]
     held_out, pairs = pairs[:HELD_OUT], pairs[HELD_OUT:]
-    is_caption = pairs[:, 1] < captions
+    # Half of the draws are captions of images, however many nouns there are.
+    is_caption = pairs[:, 1] < len(captions)
     pools = pairs[is_caption], pairs[~is_caption]
     tokenizer = SimpleTokenizer(context_length=TEXT["context_length"])
     tower = text_tower()

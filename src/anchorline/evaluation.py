@@ -32,7 +32,7 @@ class Metric:
     unit: str = "%"
     low: float = math.nan
     high: float = math.nan
-    n: int = 0
+    n: int | None = None  # images of the set
     score: str = ""
     temperature: float = math.nan
     convention: str = ""

@@ -13,18 +13,13 @@ from anchorline.suites import SUITES
 
 def methods() -> None:
     """A method is four choices: the table of them."""
-    table = Table(
-        "method",
-        "what is trained?",
-        "what for?",
-        "what holds it?",
-        "how blended?",
-        "in a word",
-        "source",
-    )
+    console = Console()
+    table = Table("method", "what is trained?", "what for?", "what holds it?", "how blended?")
     for row in METHODS.values():
-        table.add_row(row.name, row.tunable, row.objective, row.constraint, row.blend, row.about, row.source)
-    Console().print(table)
+        table.add_row(row.name, row.tunable, row.objective, row.constraint, row.blend)
+    console.print(table)
+    for row in METHODS.values():
+        console.print(f"[bold]{row.name}[/]: {row.about}. [dim]{row.source}[/]", highlight=False)
 
 
 def encoders(name: str) -> None:
