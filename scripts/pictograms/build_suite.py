@@ -217,9 +217,9 @@ def attribution(iconify: Path, suite: dict[str, list[Drawing]]) -> str:
     lines = [
         "# Who drew the pictograms",
         "",
-        "The images of the bundled suite `pictograms` are drawings of the icon sets below, rendered at 64 x 64",
-        "pixels on white and not otherwise changed. Each stays under its own licence. Brand logos are trademarks",
-        "of their owners and serve only as images of no known class.",
+        "The images of the bundled suite `pictograms` are drawings of the icon sets below, rendered at",
+        "64 x 64 pixels on white and not otherwise changed. Each stays under its own licence. Brand logos",
+        "are trademarks of their owners and serve only as images of no known class.",
         "",
         "| set | author | licence | images | in |",
         "|---|---|---|---|---|",

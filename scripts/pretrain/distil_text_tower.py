@@ -112,13 +112,23 @@ def main() -> None:
             now = time.monotonic()
             with torch.no_grad():
                 _, unseen = forward(held_out)
-            print(json.dumps({"step": step, "of": steps, "loss": round(loss.item(), 4),
-                              "cosine": round(cosine.item(), 4), "cosine_held_out": round(unseen.item(), 4),
-                              "minutes_left": round((now - begun) / (step - first) * (steps - step) / 60, 1)}),
-                  flush=True)  # fmt: skip
+            told = {
+                "step": step,
+                "of": steps,
+                "loss": round(loss.item(), 4),
+                "cosine": round(cosine.item(), 4),
+                "cosine_held_out": round(unseen.item(), 4),
+                "minutes_left": round((now - begun) / (step - first) * (steps - step) / 60, 1),
+            }
+            print(json.dumps(told), flush=True)
         if time.monotonic() - last_saved > 120 or step == steps:
-            torch.save({"tower": tower.state_dict(), "optimizer": optimizer.state_dict(),
-                        "schedule": schedule.state_dict(), "step": step}, checkpoint.with_suffix(".part"))  # fmt: skip
+            state = {
+                "tower": tower.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+                "step": step,
+            }
+            torch.save(state, checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").replace(checkpoint)
             last_saved = time.monotonic()
     weights = {k: v.contiguous() for k, v in tower.state_dict().items()}

@@ -66,10 +66,14 @@ def main() -> None:
             found = {name: accuracy(tower, decoded[name], images, texts) for name, images in sets.items()}
             n = len(suite.train) + len(suite.val)
             chosen_by = (found.pop("train") * len(suite.train) + found.pop("val") * len(suite.val)) / n
-            print(json.dumps({"tower": facts["tower"], "images": int(facts["images"]),
-                              "minutes": round(float(facts["seconds"]) / 60, 1),
-                              "train_and_val": round(chosen_by, 1),
-                              **{name: round(value, 1) for name, value in found.items()}}), flush=True)  # fmt: skip
+            told = {
+                "tower": facts["tower"],
+                "images": int(facts["images"]),
+                "minutes": round(float(facts["seconds"]) / 60, 1),
+                "train_and_val": round(chosen_by, 1),
+                **{name: round(value, 1) for name, value in found.items()},
+            }
+            print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
     python scripts/pretrain/train_image_tower.py CORPUS OUT --tower regnetx_002 --images 3000000
 
 Multi-positive contrastive loss: an image against the captions of its batch and a fresh bank of BANK other
-captions, those that read the same all positive; plus the cosine to its own caption. bf16 autocast, channels-last. Kill it at any moment:
-the same command goes on from the last checkpoint (every two minutes) and gives the weights that an
-undisturbed run gives. Every SNAPSHOT images the averaged weights are kept, for the curve in docs/encoder.md.
+captions, those that read the same all positive; plus the cosine to its own caption. bf16 autocast,
+channels-last. Kill it at any moment: the same command goes on from the last checkpoint (every two minutes)
+and gives the weights that an undisturbed run gives. Every SNAPSHOT images the averaged weights are kept, for
+the curve in docs/encoder.md.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from augment import MEAN, STD, paint
+from augment import paint
 from open_clip.timm_model import TimmModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -162,19 +163,35 @@ def main() -> None:
         now = time.monotonic()
         if step % 20 == 0:
             spent = seconds + now - begun
-            print(json.dumps({"step": step, "images": step * BATCH, "seconds": round(spent, 1),
-                              "loss": round(loss.item(), 4), "scale": round(scale.exp().item(), 2),
-                              "hours_left": round((steps - step) * (now - begun) / 3600 / max(1, step), 2)}),
-                  flush=True)  # fmt: skip
+            told = {
+                "step": step,
+                "images": step * BATCH,
+                "seconds": round(spent, 1),
+                "loss": round(loss.item(), 4),
+                "scale": round(scale.exp().item(), 2),
+                "hours_left": round((steps - step) * spent / step / 3600, 2),
+            }
+            print(json.dumps(told), flush=True)
         if step * BATCH // SNAPSHOT > (step - 1) * BATCH // SNAPSHOT or step == steps:
             weights = {k: v.contiguous() for k, v in average.state_dict().items()}
-            meta = {"tower": args.tower, "images": str(step * BATCH), "seconds": f"{seconds + now - begun:.1f}",
-                    "scale": f"{scale.item():.6f}", "mean": str(MEAN), "std": str(STD)}  # fmt: skip
+            meta = {
+                "tower": args.tower,
+                "images": str(step * BATCH),
+                "seconds": f"{seconds + now - begun:.1f}",
+                "scale": f"{scale.item():.6f}",
+            }
             save_file(weights, args.out / f"tower-{step * BATCH:08d}.safetensors", metadata=meta)
         if now - last_saved > 120 or step == steps:
-            save(checkpoint, {"model": model.state_dict(), "average": average.state_dict(),
-                              "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
-                              "scale": scale.detach(), "step": step, "seconds": seconds + now - begun})  # fmt: skip
+            state = {
+                "model": model.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+                "scale": scale.detach(),
+                "step": step,
+                "seconds": seconds + now - begun,
+            }
+            save(checkpoint, state)
             last_saved = now
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -124,15 +124,16 @@ def load(run: str | Path, encoder: Encoder | None = None) -> AdaptedClassifier:
         facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
         tensors = load_file(run / TENSORS)
         method = _method(facts["method"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{run} is not a run that anchorline wrote ({error}); give a directory with {CONFIGURATION} and {TENSORS}"
+            f"{run} is not a run that anchorline wrote ({error}); "
+            f"give a directory with {CONFIGURATION} and {TENSORS}"
         ) from error
     encoder = encoder or load_encoder(facts["encoder"])
     if encoder.hash != facts["encoder_hash"]:
         raise UserError(
-            f"{run} was adapted from {facts['encoder']} with hash {facts['encoder_hash']}, but {encoder.name} "
-            f"has hash {encoder.hash}; give the weights that it was adapted from"
+            f"{run} was adapted from {facts['encoder']} with hash {facts['encoder_hash']}, but "
+            f"{encoder.name} has hash {encoder.hash}; give the weights that it was adapted from"
         )
     classes = tuple(facts["classes"])
     return AdaptedClassifier(
@@ -147,10 +148,11 @@ def load(run: str | Path, encoder: Encoder | None = None) -> AdaptedClassifier:
     )
 
 
-def _method(fields: dict[str, Any]) -> Method:
+def _method(fields: Mapping[str, Any]) -> Method:
     # The run's own row counts, not what the table says today.
-    known = {field.name for field in dataclasses.fields(Method)}
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k in known}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
     return Method(**values)
 
 

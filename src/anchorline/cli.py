@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"anchorline {anchorline.__version__}")
         return
     command: Command = tyro.cli(
-        Command,  # type: ignore[arg-type]
+        Command,
         prog="anchorline",
         description="Adapt a text-image encoder to your images without losing what it already knew.",
         args=_joined(arguments),

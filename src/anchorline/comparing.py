@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import shlex
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +15,8 @@ from anchorline.adapting import adapt
 from anchorline.classifier import AdaptedClassifier, commit, find_method
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
-from anchorline.evaluation import (
-    ID_POSITIVE,
-    MCM_TEMPERATURE,
-    MSP_TEMPERATURE,
-    Metric,
-    Outcome,
-    changes,
-    evaluate,
-    outcomes,
-)
+from anchorline.evaluation import Metric, Outcome, changes, evaluate, outcomes
+from anchorline.facts import facts, notes, plan, suite_hash
 from anchorline.features import Features, FeatureStore, suite_features
 from anchorline.memory import peak_memory, reset_peak
 from anchorline.methods import METHODS, UNTOUCHED
@@ -93,7 +80,7 @@ def compare(
     narrator, store = narrator or Silent(), store or FeatureStore()
     names = list(dict.fromkeys([UNTOUCHED, *(find_method(name).name for name in methods)]))
     directory = _writable(Path(out))
-    narrator.say(_plan(suite, encoder))
+    narrator.say(plan(suite, encoder))
     suite, features = suite_features(store, encoder, suite, lambda name: narrator.bar(name))
     evaluated: list[_Evaluated] = []
     for name in names:
@@ -115,8 +102,8 @@ def compare(
         title=f"{suite.name} with {encoder.name}",
         rows=rows,
         details=[details(one.classifier, suite, one.said) for one in evaluated],
-        facts=_facts(suite, evaluated, features),
-        notes=_notes(suite, encoder),
+        facts=facts(suite, [one.classifier for one in evaluated], features),
+        notes=notes(suite, encoder),
     )
     return Comparison(rows, {e.classifier.method.name: e.classifier for e in evaluated}, suite, directory)
 
@@ -159,58 +146,6 @@ def _rows(suite: Suite, evaluated: Sequence[_Evaluated]) -> pd.DataFrame:
         }
         rows += [{**shared, **dataclasses.asdict(metric), **run} for metric in one.metrics]
     return pd.DataFrame(rows)
-
-
-def suite_hash(suite: Suite) -> str:
-    """Hex sha256 (16 digits) over class names and the content of all sets."""
-    parts = [json.dumps(suite.classes)]
-    parts += [f"{name} {images.content_hash()}" for name, images in suite.sets().items()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _plan(suite: Suite, encoder: Encoder) -> str:
-    sets = suite.sets()
-    return (
-        f"{suite.name}: {len(suite.classes)} classes, {sum(map(len, sets.values())):,} images in {len(sets)} sets; "
-        f"{encoder.name} at {encoder.geometry.size[0]} x {encoder.geometry.size[1]} px on {encoder.device}"
-    )
-
-
-def _facts(suite: Suite, evaluated: Sequence[_Evaluated], features: Mapping[str, Features]) -> dict[str, str]:
-    encoder = evaluated[0].classifier.encoder
-    chosen = [
-        f"{e.classifier.method.name}: {name} {value:g}"
-        for e in evaluated
-        for name, value in e.classifier.chosen.items()
-    ]
-    sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
-    return {
-        "Command": shlex.join(["anchorline", *sys.argv[1:]])
-        if sys.argv[0].endswith("anchorline")
-        else "Python API",
-        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes; images: {sizes}",
-        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}",
-        "Preprocessing": encoder.preprocessing,
-        "Captions": " | ".join(encoder.templates),
-        "Accuracy": "top-1, all classes compete unless a note says otherwise; intervals are Wilson's, 95 %",
-        "Shift accuracy": "mean over the shifts, each with the same weight",
-        "AUROC, FPR95": f"test against each outlier set, in-distribution positive ({ID_POSITIVE})",
-        "Temperature": f"MSP: softmax over the logits, temperature {MSP_TEMPERATURE:g} (zero-shot logits are cosines "
-        f"times {encoder.logit_scale:.4g}); MCM: softmax over the cosines, temperature {MCM_TEMPERATURE:g}",
-        "Chosen on val": "; ".join(chosen) or "nothing",
-        "Seed": str(evaluated[0].classifier.seed),
-        "Seconds": "wall time of adapting: captions, features of train and val if the method trains, fitting; "
-        f"encoding all sets took {sum(f.seconds for f in features.values()):.0f} s, once",
-        "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
-        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-    }
-
-
-def _notes(suite: Suite, encoder: Encoder) -> list[str]:
-    notes = list(suite.notes)
-    if encoder.random:
-        notes.insert(0, f"{encoder.name} has RANDOM weights: these figures say nothing about any method")
-    return notes
 
 
 def _writable(directory: Path) -> Path:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -58,8 +58,14 @@ class Encoder:
 
     @cached_property
     def hash(self) -> str:
-        """Hex sha256 (16 digits) over names, shapes and values of all weights: the anchor's identity."""
-        digest = hashlib.sha256()
+        """Hex sha256 (16 digits) over names, shapes and values of all weights: the anchor's identity.
+
+        Activation and number of heads leave no trace in the weights, yet change what they compute.
+        """
+        modules = list(self.model.modules())
+        quick = any(type(module).__name__ == "QuickGELU" for module in modules)
+        heads = [module.num_heads for module in modules if hasattr(module, "num_heads")]
+        digest = hashlib.sha256(f"{quick}{heads}".encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
@@ -68,7 +74,7 @@ class Encoder:
     @property
     def logit_scale(self) -> float:
         """The learnt inverse softmax temperature of image-text cosines."""
-        return float(self.model.logit_scale.detach().exp())
+        return float(cast(Tensor, self.model.logit_scale).detach().exp())
 
     @property
     def preprocessing(self) -> str:
@@ -87,7 +93,7 @@ class Encoder:
         """uint8 [N, H, W, 3] -> unit vectors, float32 [N, D], on the CPU."""
         found = []
         for start in range(0, len(pixels), _BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(pixels[start : start + _BATCH]))
+            batch = torch.from_numpy(np.require(pixels[start : start + _BATCH], requirements=("C", "W")))
             features = self.model.encode_image(self.normalise(batch))  # type: ignore[operator]
             found.append(F.normalize(features.float(), dim=-1).cpu())
             if progress:
@@ -139,6 +145,8 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
                     architecture,
                     pretrained=weights,
                     device=where,
+                    # For ViT-B-32:openai and its like open_clip only warns that the activation is wrong.
+                    force_quick_gelu=_wants_quick_gelu(architecture, weights),
                     require_pretrained=bool(schema or weights),
                 )
             tokenizer = open_clip.get_tokenizer(architecture)
@@ -186,18 +194,26 @@ def _parse(name: str) -> tuple[str, str, str | None]:
                 "give a directory as open_clip writes it (configuration and weights)"
             )
         return schema, name, None
-    if schema.replace("/", "-") not in open_clip.list_models():
+    architecture = schema.replace("/", "-")  # ViT-B/32, as the papers write it
+    if architecture not in open_clip.list_models():
         near = difflib.get_close_matches(schema, [BUNDLED, *open_clip.list_models()], n=3, cutoff=0.4)
         hint = f"; near it: {', '.join(near)}" if near else ""
         raise UserError(f"unknown encoder {name!r}{hint}; 'anchorline encoders' lists those that are known")
     if colon and not Path(rest).is_file():
-        tags = open_clip.list_pretrained_tags_by_model(schema)
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
         if rest not in tags:
             raise UserError(
                 f"encoder {schema} has no pre-trained weights {rest!r}; "
                 + (f"its tags are {', '.join(tags)}; or give a file" if tags else "give a file with weights")
             )
-    return "", schema, rest or None
+    return "", architecture, rest or None
+
+
+def _wants_quick_gelu(architecture: str, weights: str | None) -> bool:
+    """Whether the tag's weights were trained with QuickGELU."""
+    from open_clip import get_pretrained_cfg
+
+    return bool(weights and get_pretrained_cfg(architecture, weights).get("quick_gelu"))
 
 
 def _explain(name: str, error: Exception) -> str:

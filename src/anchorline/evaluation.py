@@ -62,6 +62,17 @@ class Outcome:
         """Class numbers [N]."""
         return self.logits.argmax(1)
 
+    @property
+    def truth(self) -> Tensor:
+        """The labels, of a set that has them."""
+        assert self.labels is not None
+        return self.labels
+
+    @property
+    def right(self) -> Tensor:
+        """Whether each answer is right, bool [N]."""
+        return self.predicted.eq(self.truth)
+
 
 def outcome(classifier: AdaptedClassifier, images: ImageSet, features: Features) -> Outcome:
     logits, cosines = classifier.logits(features.vectors), classifier.cosines(features.vectors)
@@ -94,8 +105,7 @@ def evaluate(classifier: AdaptedClassifier, suite: Suite, found: Mapping[str, Ou
 
 def accuracy(name: str, role: str, said: Outcome) -> Metric:
     """Top-1 accuracy with its Wilson interval."""
-    assert said.labels is not None
-    right, n = int((said.predicted == said.labels).sum()), len(said.labels)
+    right, n = int(said.right.sum()), len(said.truth)
     low, high = wilson(right, n)
     return Metric(name, role, "accuracy", 100 * right / n, low=100 * low, high=100 * high, n=n)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from anchorline.encoder import BUNDLED
 from anchorline.errors import UserError
@@ -14,7 +14,10 @@ from anchorline.suites import SUITES
 def methods() -> None:
     """A method is four choices: the table of them."""
     console = Console()
-    table = Table("method", "what is trained?", "what for?", "what holds it?", "how blended?")
+    table = Table(
+        Column("method", no_wrap=True), Column("trained", no_wrap=True), "objective", "constraint", "blend",
+        caption="what is trained? what for? what holds it to the anchor? how do both meet at inference?",
+    )  # fmt: skip
     for row in METHODS.values():
         table.add_row(row.name, row.tunable, row.objective, row.constraint, row.blend)
     console.print(table)

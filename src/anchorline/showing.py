@@ -37,8 +37,8 @@ def per_class(classes: tuple[str, ...], found: Mapping[str, Outcome]) -> pd.Data
     """Accuracy in percent: a row a class, a column a set; NaN where a set lacks the class."""
     columns = {}
     for name, said in found.items():
-        right = pd.Series((said.predicted == said.labels).float().numpy() * 100)
-        columns[name] = right.groupby(said.labels.numpy()).mean()  # type: ignore[union-attr]
+        right = pd.Series(said.right.float().numpy() * 100)
+        columns[name] = right.groupby(said.truth.numpy()).mean()
     table = pd.DataFrame(columns).reindex(range(len(classes)))
     table.index = pd.Index(classes)
     return table
@@ -51,7 +51,7 @@ def mistakes(
     chosen: list[tuple[float, str, int]] = []
     for name in sets:
         said = found[name]
-        wrong = (said.predicted != said.labels).nonzero()[:, 0]
+        wrong = (~said.right).nonzero()[:, 0]
         worst = said.confidence[wrong].sort(descending=True, stable=True)
         for value, place in list(zip(worst.values, worst.indices, strict=True))[:MISTAKES_PER_SET]:
             chosen.append((float(value), name, int(wrong[place])))
@@ -61,7 +61,7 @@ def mistakes(
             png_or_jpeg=thumbnail(sets[name], index),
             set=name,
             path=sets[name].paths[index],
-            truth=classifier.classes[int(found[name].labels[index])],  # type: ignore[index]
+            truth=classifier.classes[int(found[name].truth[index])],
             predicted=classifier.classes[int(found[name].predicted[index])],
             confidence=confidence,
         )

@@ -1,0 +1,30 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint figures setup clean
+
+demo: setup  ## Compare the methods on the bundled benchmark; ends by naming the report.
+	$(BIN)/anchorline compare --out runs/demo
+
+test: setup  ## The whole test suite.
+	$(BIN)/python -m pytest
+
+lint: setup  ## Style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+figures: setup  ## Every figure of README and docs anew (docs/report.png needs chromium).
+	$(BIN)/python scripts/figures.py
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv: torch and what else pyproject.toml names, up to 7 GB, some minutes …"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist runs .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,75 @@
+"""What was compared and how it was measured, in words, for the screen and the report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import anchorline
+from anchorline.classifier import AdaptedClassifier, commit
+from anchorline.encoder import Encoder
+from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE
+from anchorline.features import Features
+from anchorline.suites.suite import Suite
+
+
+def suite_hash(suite: Suite) -> str:
+    """Hex sha256 (16 digits) over class names and the content of all sets."""
+    parts = [json.dumps(suite.classes)]
+    parts += [f"{name} {images.content_hash()}" for name, images in suite.sets().items()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def plan(suite: Suite, encoder: Encoder) -> str:
+    """What is about to be done."""
+    sets = suite.sets()
+    height, width = encoder.geometry.size
+    return (
+        f"{suite.name}: {len(suite.classes)} classes, {sum(map(len, sets.values())):,} images "
+        f"in {len(sets)} sets; {encoder.name} at {height} x {width} px on {encoder.device}"
+    )
+
+
+def facts(
+    suite: Suite, classifiers: Sequence[AdaptedClassifier], features: Mapping[str, Features]
+) -> dict[str, str]:
+    """The box "how this was measured": label and value."""
+    encoder = classifiers[0].encoder
+    chosen = [
+        f"{classifier.method.name}: {name} {value:g}"
+        for classifier in classifiers
+        for name, value in classifier.chosen.items()
+    ]
+    by_command = sys.argv[0].endswith("anchorline")
+    sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
+    return {
+        "Command": shlex.join(["anchorline", *sys.argv[1:]]) if by_command else "Python API",
+        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes; images: {sizes}",
+        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}",
+        "Preprocessing": encoder.preprocessing,
+        "Captions": " | ".join(encoder.templates),
+        "Accuracy": "top-1, all classes compete unless a note says otherwise; intervals are Wilson's, 95 %",
+        "Shift accuracy": "mean over the shifts, each with the same weight",
+        "AUROC, FPR95": f"test against each outlier set, in-distribution positive ({ID_POSITIVE})",
+        "Temperature": f"MSP: softmax over the logits, temperature {MSP_TEMPERATURE:g} "
+        f"(zero-shot logits are cosines times {encoder.logit_scale:.4g}); "
+        f"MCM: softmax over the cosines, temperature {MCM_TEMPERATURE:g}",
+        "Chosen on val": "; ".join(chosen) or "nothing",
+        "Seed": str(classifiers[0].seed),
+        "Seconds": "wall time of adapting: captions, features of train and val if it trains, fitting; "
+        f"encoding all sets took {sum(f.seconds for f in features.values()):.0f} s, once",
+        "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
+        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
+
+
+def notes(suite: Suite, encoder: Encoder) -> list[str]:
+    """What the reader must know."""
+    found = list(suite.notes)
+    if encoder.random:
+        found.insert(0, f"{encoder.name} has RANDOM weights: these figures say nothing about any method")
+    return found
