@@ -22,8 +22,8 @@ OUT = ROOT / "runs" / "figures"
 
 def summary(rows: pd.DataFrame) -> str:
     lines = [
-        "| method | in-distribution accuracy, % [95 %] | mean of shifts, % | outliers AUROC, % | mean of the three "
-        "| trained parameters | adapting, s |",
+        "| method | in-distribution accuracy, % [95 %] | mean of shifts, % | outliers AUROC, % "
+        "| mean of the three | trained parameters | adapting, s |",
         "|---|---|---|---|---|---|---|",
     ]
     for method, own in rows[rows.role == "summary"].groupby("method", sort=False):
@@ -39,9 +39,9 @@ def summary(rows: pd.DataFrame) -> str:
 
 def sets(rows: pd.DataFrame) -> str:
     methods = list(dict.fromkeys(rows.method))
-    heads = ["| set | images | " + " | ".join(f"`{m}`" for m in methods) + " |", "|---" * (2 + len(methods)) + "|"]
     accuracy = rows[rows.metric == "accuracy"]
-    lines = [*heads]
+    lines = ["| set | images | " + " | ".join(f"`{m}`" for m in methods) + " |"]
+    lines.append("|---" * (2 + len(methods)) + "|")
     for name in dict.fromkeys(accuracy.set):
         own = accuracy[accuracy.set == name].set_index("method")
         cells = [f"{own.value[m]:.1f} [{own.low[m]:.1f}–{own.high[m]:.1f}]" for m in methods]

@@ -220,6 +220,11 @@ def test_weights_of_another_architecture(tagged, tmp_path):
     assert "could not be loaded" in error(f"{tagged}:{tmp_path / 'w.safetensors'}")
 
 
+def test_an_unknown_device(tiny_directory):
+    with pytest.raises(UserError, match="unknown device 'gpu'"):
+        load_encoder(f"local-dir:{tiny_directory}", "gpu")
+
+
 @pytest.mark.parametrize("name", ["ViT-B-32:openai", "hf-hub:nobody/nothing"])
 def test_without_a_network_it_is_said_what_works(name, tmp_path, monkeypatch):
     from huggingface_hub import constants

@@ -6,11 +6,11 @@ import time
 
 import torch
 
-from anchorline.classifier import AdaptedClassifier, find_method, templates_of
+from anchorline.classifier import AdaptedClassifier, templates_of
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.features import Features, FeatureStore
-from anchorline.methods import Method
+from anchorline.methods import Method, find_method
 from anchorline.suites.images import ImageSet
 from anchorline.suites.suite import Suite
 from anchorline.tunables import TUNABLES, Problem

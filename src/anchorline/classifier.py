@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -19,7 +20,7 @@ import anchorline
 from anchorline.captions import SINGLE_TEMPLATE
 from anchorline.encoder import Encoder, load_encoder
 from anchorline.errors import UserError
-from anchorline.methods import METHODS, Method
+from anchorline.methods import Method
 from anchorline.suites.decode import decode_image
 from anchorline.tunables import TUNABLES, Head
 
@@ -123,28 +124,27 @@ def load(run: str | Path, encoder: Encoder | None = None) -> AdaptedClassifier:
     try:
         facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
         tensors = load_file(run / TENSORS)
-        method = _method(facts["method"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        method, classes = _method(facts["method"]), tuple(facts["classes"])
+        name, anchor, templates = facts["encoder"], facts["encoder_hash"], tuple(facts["templates"])
+        rest = {key: facts[key] for key in ("chosen", "seconds", "seed")}
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(
             f"{run} is not a run that anchorline wrote ({error}); "
             f"give a directory with {CONFIGURATION} and {TENSORS}"
         ) from error
-    encoder = encoder or load_encoder(facts["encoder"])
-    if encoder.hash != facts["encoder_hash"]:
+    encoder = encoder or load_encoder(name)
+    if encoder.hash != anchor:
         raise UserError(
-            f"{run} was adapted from {facts['encoder']} with hash {facts['encoder_hash']}, but "
+            f"{run} was adapted from {name} with hash {anchor}, but "
             f"{encoder.name} has hash {encoder.hash}; give the weights that it was adapted from"
         )
-    classes = tuple(facts["classes"])
     return AdaptedClassifier(
         encoder=encoder,
         method=method,
         classes=classes,
-        captions=encoder.encode_classes(classes, templates_of(encoder, method)),
+        captions=encoder.encode_classes(classes, templates),
         tuned=tensors,
-        chosen=facts["chosen"],
-        seconds=facts["seconds"],
-        seed=facts["seed"],
+        **rest,
     )
 
 
@@ -158,13 +158,6 @@ def _method(fields: Mapping[str, Any]) -> Method:
 
 def templates_of(encoder: Encoder, method: Method) -> tuple[str, ...]:
     return SINGLE_TEMPLATE if method.captions == "single" else encoder.templates
-
-
-def find_method(name: str) -> Method:
-    """The row of that name. Raises `UserError` with the names that exist."""
-    if name not in METHODS:
-        raise UserError(f"unknown method {name!r}; the methods are {', '.join(METHODS)}")
-    return METHODS[name]
 
 
 @cache

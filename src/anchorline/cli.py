@@ -171,7 +171,7 @@ def _joined(arguments: list[str]) -> list[str]:
 
 
 def _complain(sentence: str) -> None:
-    Console(stderr=True).print(
+    Console(stderr=True, emoji=False).print(
         f"[bold red]anchorline:[/] {_plain(sentence)}", highlight=False, soft_wrap=True
     )
 
@@ -179,7 +179,9 @@ def _complain(sentence: str) -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     # Ours are for the user; those of libraries are for their authors.
     if category is UserWarning:
-        Console(stderr=True).print(f"[bold yellow]warning:[/] {_plain(str(message))}", soft_wrap=True)
+        Console(stderr=True, emoji=False).print(
+            f"[bold yellow]warning:[/] {_plain(str(message))}", highlight=False, soft_wrap=True
+        )
 
 
 def _plain(text: str) -> str:

@@ -15,6 +15,7 @@ from anchorline.errors import UserError
 from anchorline.evaluation import Metric, outcomes
 from anchorline.evaluation import evaluate as measure
 from anchorline.features import FeatureStore, suite_features
+from anchorline.methods import find_method
 from anchorline.progress import terminal
 from anchorline.suites import SUITES, Suite
 from anchorline.tables import summary_table
@@ -49,6 +50,8 @@ def read_suite(options: SuiteOptions) -> Suite:
 
 def compare(command: Compare) -> None:
     begun = time.perf_counter()
+    for name in command.method:
+        find_method(name)  # before anything long
     suite = read_suite(command.data)
     with terminal() as narrator:
         narrator.say(f"loading {command.encoder} …")
@@ -60,13 +63,13 @@ def compare(command: Compare) -> None:
             store=FeatureStore(memory_limit=int(command.memory_limit * 2**30)),
             narrator=narrator,
         )
-    console = Console()
+    console = Console(emoji=False)  # names of folders are text: ":cat:" and "[b]" stay what they are
     console.print(summary_table(comparison.rows))
     for note in comparison.suite.notes:
         console.print(f"note: {note}", markup=False, highlight=False)
     console.print(
         f"{time.perf_counter() - begun:.0f} s in all. Report: {comparison.report.resolve()}",
-        highlight=False, soft_wrap=True,
+        markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
 
 
@@ -75,7 +78,7 @@ def evaluate(command: Evaluate) -> None:
         raise UserError("no run is given; name run directories, OUT/runs/METHOD of an earlier 'compare'")
     suite = read_suite(command.data)
     encoder = load_encoder(command.encoder, command.device or None) if command.encoder else None
-    console = Console()
+    console = Console(markup=False, emoji=False)
     for run in command.run:
         classifier = load(run, encoder)
         if classifier.classes != suite.classes:

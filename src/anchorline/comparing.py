@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,14 @@ import pandas as pd
 
 import anchorline
 from anchorline.adapting import adapt
-from anchorline.classifier import AdaptedClassifier, commit, find_method
+from anchorline.classifier import AdaptedClassifier, commit
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric, Outcome, changes, evaluate, outcomes
 from anchorline.facts import facts, notes, plan, suite_hash
 from anchorline.features import Features, FeatureStore, suite_features
 from anchorline.memory import peak_memory, reset_peak
-from anchorline.methods import METHODS, UNTOUCHED
+from anchorline.methods import METHODS, UNTOUCHED, find_method
 from anchorline.progress import Narrator, Silent
 from anchorline.report import write_report
 from anchorline.showing import details
@@ -150,9 +151,10 @@ def _rows(suite: Suite, evaluated: Sequence[_Evaluated]) -> pd.DataFrame:
 
 def _writable(directory: Path) -> Path:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "runs").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            return directory
     except OSError as error:
         raise UserError(
             f"cannot write results into {directory} ({error.strerror}); give another directory with --out"
         ) from error
-    return directory

@@ -133,10 +133,14 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
 
     Raises `UserError`, which says what was tried and what works offline.
     """
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise UserError(f"unknown device {device!r}; give cpu, cuda, cuda:1 and so on") from error
     schema, architecture, weights = _parse(name)
     import open_clip  # takes seconds; commands that load no encoder need not wait
 
+    tag = open_clip.get_pretrained_cfg(architecture, weights or "")
     with _quiet():
         try:
             with torch.random.fork_rng(devices=[]):
@@ -146,7 +150,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
                     pretrained=weights,
                     device=where,
                     # For ViT-B-32:openai and its like open_clip only warns that the activation is wrong.
-                    force_quick_gelu=_wants_quick_gelu(architecture, weights),
+                    force_quick_gelu=tag.get("quick_gelu", False),
                     require_pretrained=bool(schema or weights),
                 )
             tokenizer = open_clip.get_tokenizer(architecture)
@@ -207,13 +211,6 @@ def _parse(name: str) -> tuple[str, str, str | None]:
                 + (f"its tags are {', '.join(tags)}; or give a file" if tags else "give a file with weights")
             )
     return "", architecture, rest or None
-
-
-def _wants_quick_gelu(architecture: str, weights: str | None) -> bool:
-    """Whether the tag's weights were trained with QuickGELU."""
-    from open_clip import get_pretrained_cfg
-
-    return bool(weights and get_pretrained_cfg(architecture, weights).get("quick_gelu"))
 
 
 def _explain(name: str, error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
@@ -89,7 +89,10 @@ def outcomes(
     classifier: AdaptedClassifier, suite: Suite, features: Mapping[str, Features]
 ) -> dict[str, Outcome]:
     """What a classifier says of test, of every shift and of every outlier set, by set name."""
-    sets = {"test": suite.test, **suite.shifts, **suite.outliers}
+    # Outliers face the classes that test does: a maximum over more of them would not be comparable.
+    columns = suite.test.columns
+    outliers = {name: replace(images, columns=columns) for name, images in suite.outliers.items()}
+    sets = {"test": suite.test, **suite.shifts, **outliers}
     return {name: outcome(classifier, images, features[name]) for name, images in sets.items()}
 
 

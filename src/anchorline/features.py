@@ -8,14 +8,15 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from anchorline.encoder import Encoder
+from anchorline.errors import UserError
 from anchorline.suites.decode import MEMORY_LIMIT, BadImage, decode
 from anchorline.suites.images import ImageSet, Progress
 from anchorline.suites.suite import Suite
@@ -53,40 +54,46 @@ class FeatureStore:
         self.memory_limit = memory_limit
 
     def images(self, encoder: Encoder, images: ImageSet, progress: Progress | None = None) -> Features:
-        key = [encoder.hash, encoder.preprocessing, images.content_hash()]
-
         def compute() -> tuple[Tensor, tuple[BadImage, ...]]:
             total = len(images)
             pixels, bad = decode(
                 images,
                 encoder.geometry,
                 memory_limit=self.memory_limit,
-                progress=progress and (lambda done, _: progress(done, 2 * total)),
+                # Decoding is the first half of the work on each image, encoding the second.
+                progress=progress and (lambda done, _: progress(done // 2, total)),
             )
             if not len(pixels):
                 return encoder.encode_texts([""])[:0], bad
             encoded = encoder.encode_images(
-                pixels, progress and (lambda done, _: progress(total + done, 2 * total))
+                pixels, progress and (lambda done, of: progress(total - (of - done) // 2, total))
             )
             return encoded, bad
 
-        return self._keep("images", key, compute)
+        found = self._keep(self._images_file(encoder, images), compute)
+        # The same images may have been encoded where they lay before.
+        return replace(found, bad=tuple(replace(b, where=images.where(b.index)) for b in found.bad))
+
+    def part(self, encoder: Encoder, images: ImageSet, found: Features) -> None:
+        """Keep what is known of `images` because they were encoded as the readable part of a set."""
+        _write(self._images_file(encoder, images), replace(found, bad=()))
 
     def classes(self, encoder: Encoder, classes: Sequence[str], templates: Sequence[str]) -> Features:
         """Class vectors, float32 [C, D]; see `Encoder.encode_classes`."""
         key = [encoder.hash, json.dumps([list(classes), list(templates)])]
-        return self._keep("classes", key, lambda: (encoder.encode_classes(classes, templates), ()))
+        file = self._file("classes", key)
+        return self._keep(file, lambda: (encoder.encode_classes(classes, templates), ()))
 
-    def _keep(
-        self,
-        kind: str,
-        key: Sequence[str],
-        compute: Callable[[], tuple[Tensor, tuple[BadImage, ...]]],
-    ) -> Features:
+    def _images_file(self, encoder: Encoder, images: ImageSet) -> Path:
+        return self._file("images", [encoder.hash, encoder.preprocessing, images.content_hash()])
+
+    def _file(self, kind: str, key: Sequence[str]) -> Path:
         digest = hashlib.sha256("\0".join([FORMAT, kind, *key]).encode()).hexdigest()[:32]
-        file = self.directory / kind / f"{digest}.safetensors"
-        if file.is_file():
-            return _read(file)
+        return self.directory / kind / f"{digest}.safetensors"
+
+    def _keep(self, file: Path, compute: Callable[[], tuple[Tensor, tuple[BadImage, ...]]]) -> Features:
+        if kept := _read(file):
+            return kept
         begun = time.perf_counter()
         vectors, bad = compute()
         features = Features(vectors, bad, time.perf_counter() - begun)
@@ -94,27 +101,37 @@ class FeatureStore:
         return features
 
 
-def _read(file: Path) -> Features:
-    with safe_open(file, framework="pt") as stored:
-        facts = stored.metadata()
-        bad = tuple(BadImage(**image) for image in json.loads(facts["bad"]))
-        return Features(stored.get_tensor("vectors"), bad, float(facts["seconds"]))
+def _read(file: Path) -> Features | None:
+    """None if there is no such file, or a damaged one: a full disk or a lost machine is no user's mistake."""
+    try:
+        with safe_open(file, framework="pt") as stored:
+            facts = stored.metadata()
+            bad = tuple(BadImage(**image) for image in json.loads(facts["bad"]))
+            return Features(stored.get_tensor("vectors"), bad, float(facts["seconds"]))
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _write(file: Path, features: Features) -> None:
     """Whole or not at all: a killed run leaves no half file under the final name."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     facts = {
         "bad": json.dumps([asdict(b) for b in features.bad]),
         "seconds": f"{features.seconds:.3f}",
     }
-    handle, unfinished = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    os.close(handle)
     try:
-        save_file({"vectors": features.vectors.contiguous()}, unfinished, metadata=facts)
-        Path(unfinished).replace(file)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        os.close(handle)
+        try:
+            save_file({"vectors": features.vectors.contiguous()}, unfinished, metadata=facts)
+            Path(unfinished).replace(file)
+        finally:
+            Path(unfinished).unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"cannot keep features in {file.parent} ({error}); make room there, or set ANCHORLINE_CACHE to "
+            "a directory that can be written"
+        ) from error
 
 
 def suite_features(
@@ -126,4 +143,8 @@ def suite_features(
     unreadable images if the suite says so.
     """
     found = {name: store.images(encoder, images, progress(name)) for name, images in suite.sets().items()}
-    return suite.without_bad({name: f.bad for name, f in found.items()}), found
+    cleaned = suite.without_bad({name: f.bad for name, f in found.items()})
+    for name, images in cleaned.sets().items():
+        if found[name].bad:  # `adapt` will ask for the cleaned train and val
+            store.part(encoder, images, found[name])
+    return cleaned, found

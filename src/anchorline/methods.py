@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from anchorline.errors import UserError
+
 
 @dataclass(frozen=True)
 class Method:
@@ -63,3 +65,10 @@ METHODS: dict[str, Method] = {
         ),
     )
 }
+
+
+def find_method(name: str) -> Method:
+    """The row of that name. Raises `UserError` with the names that exist."""
+    if name not in METHODS:
+        raise UserError(f"unknown method {name!r}; the methods are {', '.join(METHODS)}")
+    return METHODS[name]

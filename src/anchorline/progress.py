@@ -61,7 +61,7 @@ class Terminal:
 @contextmanager
 def terminal() -> Iterator[Terminal]:
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}"),
@@ -69,5 +69,5 @@ def terminal() -> Iterator[Terminal]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with Bars(*columns, console=Console(stderr=True, emoji=False)) as bars:
         yield Terminal(bars)

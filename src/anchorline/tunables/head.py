@@ -23,10 +23,12 @@ def fit(problem: Problem) -> Fitted:
     features = problem.train.features.double().numpy()
     labels = problem.train.labels.numpy()
     model = LogisticRegression(max_iter=_ITERATIONS, warm_start=True)
+    # For two classes scikit-learn fits one row w that stands for ±w/2, whose penalty is half of w's.
+    rows = 2 if len(problem.captions) == 2 else 1
     best: tuple[float, float] | None = None
     fitted = Fitted()
     for l2 in sorted(problem.method.l2, reverse=True):  # warm start: strong to weak
-        model.set_params(C=1 / (l2 * len(labels)))
+        model.set_params(C=rows / (l2 * len(labels)))
         with warnings.catch_warnings():
             # A fit cut off at the weak end is still a candidate, and val judges it.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -49,7 +51,8 @@ def _both_rows(model: LogisticRegression) -> Head:
     weight, bias = np.asarray(model.coef_), np.asarray(model.intercept_)
     if len(weight) == 1:
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    return Head(torch.from_numpy(weight).float(), torch.from_numpy(bias).float())
+    # scikit-learn's order is Fortran's; in ours, as on disk, a saved head gives the same bits.
+    return Head(torch.from_numpy(weight).float().contiguous(), torch.from_numpy(bias).float())
 
 
 def head(captions: Tensor, logit_scale: float, tuned: Mapping[str, Tensor]) -> Head:

@@ -1,0 +1,246 @@
+"""The commands as a user types them: what they print, what they write, what they say of mistakes."""
+
+import copy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import TINY, write_images
+
+import anchorline
+from anchorline import METHODS, SUITES
+from anchorline.cli import main
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """Tables are not squeezed into the width of whatever terminal runs the tests."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def command(colour_folders, tiny_directory, tmp_path) -> list[str]:
+    """A compare that works, as short as it gets."""
+    return [
+        "compare",
+        *("--train", str(colour_folders / "train"), "--test", str(colour_folders / "test")),
+        *("--encoder", f"local-dir:{tiny_directory}", "--out", str(tmp_path / "out")),
+    ]
+
+
+def error(capsys, *arguments: str) -> str:
+    """The one sentence on standard error; the exit status is 2 and there is no traceback."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    *before, sentence = err.splitlines()
+    assert sentence.startswith("anchorline: ")
+    assert not any("anchorline:" in line for line in before)
+    return sentence.removeprefix("anchorline: ")
+
+
+def test_compare_then_evaluate(command, colour_folders, tiny_directory, tmp_path, capsys):
+    more = [f"--shift=dark={colour_folders / 'dark'}", "--outlier", f"grey={colour_folders / 'grey'}"]
+    main([*command, *more])
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].endswith(f" s in all. Report: {tmp_path / 'out' / 'report.html'}")
+    assert "note: shift 'dark' holds 2 of the 3 classes; only these compete" in out
+    assert all(method in out for method in METHODS)
+    assert "images in 5 sets" not in out  # what goes on is told on standard error
+    assert "3 classes, 79 images in 5 sets" in err
+    rows = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert set(rows.set.dropna()) == {"test", "dark", "grey"}
+
+    run = tmp_path / "out" / "runs" / "linear-probe"
+    main(["evaluate", str(run), *command[1:5], *more])
+    out, _ = capsys.readouterr()
+    assert "linear-probe on " in out
+    measured = rows[(rows.method == "linear-probe") & (rows.role != "summary")]
+    assert out.count("%") >= len(measured) == 8
+    for value in measured.value:
+        assert f" {value:.1f} %" in out
+    moved = shutil.copytree(tiny_directory, tmp_path / "moved")
+    main(["evaluate", str(run), *command[1:5], "--encoder", f"local-dir:{moved}"])
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_a_repeated_flag_adds_to_what_came_before(command, colour_folders, tmp_path):
+    folders = [str(colour_folders / name) for name in ("dark", "test", "grey")]
+    # fmt: off
+    main([
+        *command, "--shift", f"a={folders[0]}", f"b={folders[1]}", "--outlier", f"x={folders[2]}",
+        f"--shift=c={folders[0]}", "--method", "zero-shot", "--shift", f"d={folders[1]}",
+        "--method=linear-probe",
+    ])
+    # fmt: on
+    rows = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert list(rows[rows.role == "shift"].set.unique()) == ["a", "b", "c", "d"]
+    assert list(rows.method.unique()) == ["zero-shot", "linear-probe"]
+
+
+def test_a_suite_file_and_skipped_images(command, colour_folders, tmp_path, capsys):
+    root = shutil.copytree(colour_folders, tmp_path / "c")
+    (root / "test/red/00.png").write_bytes(b"")
+    (root / "suite.toml").write_text('train = "train"\ntest = "test"\nbad_images = "skip"\n')
+    main([*command[:1], "--suite", str(root / "suite.toml"), *command[5:], "--method", "zero-shot"])
+    assert "note: test: 1 bad image skipped" in capsys.readouterr().out
+    assert "red/00.png is empty" in error(capsys, *command[:3], "--test", str(root / "test"), *command[5:])
+    main([*command[:3], "--test", str(root / "test"), *command[5:], "--bad-images", "skip"])
+    assert "note: test: 1 bad image skipped" in capsys.readouterr().out
+
+
+def test_names_are_not_taken_for_markup(command, colour_folders, tmp_path, capsys):
+    out = tmp_path / "out [b] :cat:"
+    main([*command[:-1], str(out), "--shift", f"[/dark] :cat:={colour_folders / 'dark'}"])
+    printed = capsys.readouterr()
+    assert f"Report: {out / 'report.html'}" in printed.out
+    assert "shift '[/dark] :cat:' holds 2 of" in printed.out
+    main(
+        ["evaluate", str(out / "runs" / "zero-shot"), *command[1:5], f"--shift=[b]={colour_folders / 'dark'}"]
+    )
+    assert "[b]" in capsys.readouterr().out
+    assert "unknown method ':cat: [b]'" in error(capsys, *command, "--method", ":cat: [b]")
+
+
+def test_random_weights_are_loud(command, tmp_path, monkeypatch, capsys):
+    from open_clip import factory
+
+    monkeypatch.setitem(factory._MODEL_CONFIGS, "ViT-tiny", copy.deepcopy(TINY))
+    main([*command, "--encoder", "ViT-tiny", "--method", "zero-shot"])
+    assert "warning: ViT-tiny has RANDOM weights" in capsys.readouterr().err
+    assert "ViT-tiny has RANDOM weights" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+# ---- a user's mistakes. TRAIN, TEST, DARK, GREY stand for the folders, HERE for an empty one.
+
+FOLDERS = "--train TRAIN --test TEST"
+MISTAKES = {
+    "missing folder": ("compare --train HERE/no --test TEST", "the train folder HERE/no does not exist"),
+    "missing shift": (f"compare {FOLDERS} --shift a=HERE/no", "HERE/no does not exist"),
+    "unknown method": ("compare --method linear-prob", "unknown method 'linear-prob'; the methods are zero"),
+    "no directory": (f"compare {FOLDERS} --shift a", "--shift a: expected NAME=DIR, for example --shift "),
+    "no name": (f"compare {FOLDERS} --outlier =GREY", "--outlier =GREY: expected NAME=DIR"),
+    "empty directory": (f"compare {FOLDERS} --shift=a=", "--shift a=: expected NAME=DIR"),
+    "duplicate name": (
+        f"compare {FOLDERS} --shift a=DARK --shift a=TEST",
+        "--shift: the name 'a' is given twice",
+    ),
+    "duplicate name across kinds": (
+        f"compare {FOLDERS} --shift a=DARK --outlier a=GREY",
+        "a shift and an outlier set are both named 'a'",
+    ),
+    "taken name": (f"compare {FOLDERS} --shift test=DARK", "is named 'test'"),
+    "no test": ("compare --train TRAIN", "no test set was given; name one with --test DIR"),
+    "no train": ("compare --test TEST", "--train is not"),
+    "only an outlier": ("compare --outlier a=GREY", "--train is not"),
+    "unknown suite": ("compare --suite pictogram", "unknown suite 'pictogram'; did you mean pictograms?"),
+    "missing suite file": ("compare --suite HERE/s.toml", "cannot read the suite file HERE/s.toml"),
+    "suite and folders": (f"compare --suite pictograms {FOLDERS}", "exclude each other"),
+    "flat folder": (f"compare {FOLDERS} --shift a=GREY", "outside any class folder"),
+    "unknown class": (
+        f"compare {FOLDERS} --shift a=PINK",
+        "shift 'a' has a class that train lacks: 'pink'",
+    ),
+    "known outlier class": (f"compare {FOLDERS} --outlier a=TEST", "a known class"),
+    "unknown encoder": (f"compare {FOLDERS} --encoder VitB32", "near it: ViT-B-32"),
+    "unknown device": (f"compare {FOLDERS} --encoder TINY --device gpu", "unknown device 'gpu'"),
+    "file in the way": (f"compare {FOLDERS} --encoder TINY --out FILE", "cannot write results into FILE"),
+    "no run": (f"evaluate {FOLDERS}", "no run is given"),
+    "not a run": (f"evaluate HERE {FOLDERS}", "HERE is not a run that anchorline wrote"),
+    "missing run": (f"evaluate HERE/no {FOLDERS}", "HERE/no is not a run that anchorline wrote"),
+    "unknown architecture": ("encoders nonsense", "no open_clip architecture"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_sentence(case, colour_folders, tiny_directory, tmp_path, capsys):
+    line, said = MISTAKES[case]
+    (tmp_path / "here").mkdir()
+    (tmp_path / "file").touch()
+    if "PINK" in line:
+        write_images(tmp_path / "pink" / "pink", (255, 150, 200), 2, 0)
+    places = {name: str(colour_folders / name.lower()) for name in ("TRAIN", "TEST", "DARK", "GREY")}
+    places |= {name: str(tmp_path / name.lower()) for name in ("HERE", "FILE", "PINK")}
+    places["TINY"] = f"local-dir:{tiny_directory}"
+
+    def real(text: str) -> str:
+        for name, place in places.items():
+            text = text.replace(name, place)
+        return text
+
+    assert real(said) in error(capsys, *map(real, line.split()))
+
+
+def test_evaluate_wants_the_classes_of_the_run(command, colour_folders, tmp_path, capsys):
+    main([*command, "--method", "zero-shot"])
+    capsys.readouterr()
+    root = shutil.copytree(colour_folders, tmp_path / "c")
+    for name in ("train", "test"):
+        (root / name / "red").rename(root / name / "crimson")
+    folders = ["--train", str(root / "train"), "--test", str(root / "test")]
+    message = error(capsys, "evaluate", str(tmp_path / "out" / "runs" / "zero-shot"), *folders)
+    assert "only the run has ['red'], only the images have ['crimson']" in message
+
+
+# ---- lists
+
+
+def test_lists(capsys):
+    main(["methods"])
+    out = capsys.readouterr().out
+    for row in METHODS.values():
+        assert row.name in out
+        assert row.about in out.replace("\n", " ")
+    main(["suites"])
+    out = capsys.readouterr().out
+    assert f"pictograms: {len(SUITES['pictograms']().classes)} classes" in out
+    assert "shift: emoji" in out
+    assert "outlier: country-flags" in out
+    main(["encoders"])
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("pictogram-clip", "hf-hub:OWNER/NAME", "local-dir:DIR", "ViT-B-32: "))
+    main(["encoders", "rn101"])
+    assert capsys.readouterr().out.split() == [
+        "RN101:",
+        "openai,",
+        "yfcc15m",
+        "RN101-quickgelu:",
+        "openai,",
+        "yfcc15m",
+    ]
+    main(["--version"])
+    assert capsys.readouterr().out == f"anchorline {anchorline.__version__}\n"
+
+
+def test_the_installed_command():
+    script = shutil.which("anchorline", path=Path(sys.executable).parent)
+    assert script, "install the package first: pip install -e ."
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [script, *arguments], capture_output=True, text=True, timeout=120, check=True, encoding="utf-8"
+        )
+        assert done.stderr == ""
+        return done.stdout
+
+    usage = run("--help")
+    assert all(name in usage for name in ("compare", "evaluate", "methods", "encoders", "suites"))
+    assert "linear-probe" in run("methods")
+
+
+def test_help_does_not_wait_for_torch():
+    code = (
+        "import sys, anchorline.cli\n"
+        "try: anchorline.cli.main(['compare', '--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(' '.join({'torch', 'open_clip', 'sklearn'} & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert "--bad-images" in done.stdout

@@ -1,0 +1,193 @@
+"""Every row of the table keeps the contract; the linear probe does what its row says."""
+
+import json
+import shutil
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from check_method import check_method
+
+from anchorline import METHODS, FeatureStore, Suite, UserError, adapt, load
+from anchorline.methods import find_method
+from anchorline.tunables import TUNABLES, Problem
+from anchorline.tunables.base import Labelled
+from anchorline.tunables.head import fit
+
+PROBE = METHODS["linear-probe"]
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_contract(method, tiny_encoder, colours, tmp_path):
+    check_method(method, tiny_encoder, colours, tmp_path)
+
+
+def test_the_table():
+    for name, row in METHODS.items():
+        assert row.name == name
+        assert row.about
+        assert not row.about.endswith(".")  # 'anchorline methods' adds one
+        assert "\n" not in row.about + row.source
+        assert "arXiv" in row.source
+        assert row.tunable in TUNABLES
+        assert name == name.strip().lower()
+    assert len({row.about for row in METHODS.values()}) == len(METHODS)
+    assert PROBE.l2 == tuple(sorted(set(PROBE.l2), reverse=True))
+
+
+def test_an_unknown_method_names_those_that_exist(tiny_encoder, colours):
+    with pytest.raises(UserError, match=r"unknown method 'probe'.*zero-shot, .*linear-probe"):
+        adapt(tiny_encoder, colours, "probe")
+    assert find_method("zero-shot") is METHODS["zero-shot"]
+
+
+# ---- the linear probe
+
+
+def unit(features: torch.Tensor) -> torch.Tensor:
+    return F.normalize(features, dim=1)
+
+
+def blobs(classes: int, each: int, spread: float, seed: int) -> Labelled:
+    """Unit vectors around the first axes of eight dimensions."""
+    labels = torch.arange(classes).repeat(each)
+    noise = torch.randn(len(labels), 8, generator=torch.Generator().manual_seed(seed))
+    return Labelled(unit(torch.eye(8)[labels] + spread * noise), labels)
+
+
+def problem(train: Labelled, val: Labelled, *l2: float) -> Problem:
+    classes = int(train.labels.max()) + 1
+    return Problem(replace(PROBE, l2=l2 or PROBE.l2), torch.eye(8)[:classes], train, val)
+
+
+def probe(train: Labelled, val: Labelled, *l2: float):
+    given = problem(train, val, *l2)
+    fitted = fit(given)
+    return fitted, TUNABLES["head"].head(given.captions, 1.0, fitted.tuned)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_separable_features_are_learnt(classes):
+    train, val, test = (blobs(classes, 12, 0.1, seed) for seed in (0, 1, 2))
+    fitted, head = probe(train, val)
+    assert fitted.tuned["head.weight"].shape == (classes, 8)
+    assert fitted.tuned["head.bias"].shape == (classes,)
+    assert fitted.parameters == 9 * classes
+    for part in (train, val, test):
+        assert torch.equal(head(part.features).argmax(1), part.labels)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("l2", [1e-1, 1e-2])
+def test_it_minimises_cross_entropy_plus_half_the_squared_norm(classes, l2):
+    train = blobs(classes, 20, 0.5, 0)
+    fitted, _ = probe(train, train, l2)
+    weight = fitted.tuned["head.weight"].double().requires_grad_()
+    bias = fitted.tuned["head.bias"].double().requires_grad_()
+    loss = F.cross_entropy(train.features.double() @ weight.T + bias, train.labels)
+    (loss + l2 / 2 * weight.square().sum()).backward()
+    assert l2 * weight.abs().max() > 1e-2  # what the gradient of the penalty adds; it must cancel
+    assert weight.grad.abs().max() < 5e-4
+    assert bias.grad.abs().max() < 5e-4
+
+
+@pytest.mark.parametrize("labels", [[0] * 30 + [1] * 10, [0] * 20 + [1] * 15 + [2] * 5])
+def test_the_strongest_penalty_leaves_the_class_priors(labels):
+    labels = torch.tensor(labels)
+    train = Labelled(blobs(4, 10, 0.3, 0).features, labels)
+    _, head = probe(train, train, 1e4)
+    priors = labels.bincount() / len(labels)
+    found = head(blobs(4, 5, 0.3, 1).features).softmax(1)
+    torch.testing.assert_close(found, priors.expand_as(found), atol=2e-3, rtol=0)
+
+
+def test_the_strength_is_chosen_on_val():
+    train = blobs(3, 10, 0.3, 0)
+    flipped = train.labels.clone()
+    flipped[::5] = (flipped[::5] + 1) % 3  # a fifth of train is labelled wrongly
+    noisy = Labelled(train.features, flipped)
+    clean = blobs(3, 40, 0.3, 1)
+    strong, weak = 1e-1, 1e-6
+    assert fit(problem(noisy, clean, weak, strong)).chosen == {"l2": strong}
+    assert fit(problem(noisy, noisy, weak, strong)).chosen == {"l2": weak}
+
+
+def test_equal_accuracy_is_decided_by_cross_entropy():
+    train, val = blobs(3, 12, 0.05, 0), blobs(3, 12, 0.05, 1)
+    assert fit(problem(train, val, 1e2, 1e-1, 1e-4)).chosen == {"l2": 1e-4}
+    assert fit(problem(train, val, 1e-4, 1e-4)).chosen == {"l2": 1e-4}
+
+
+# ---- what is saved and loaded
+
+
+@pytest.fixture
+def run(tiny_encoder, colours, tmp_path) -> Path:
+    adapt(tiny_encoder, colours, "linear-probe").save(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def edited(run: Path, **changes: object) -> Path:
+    facts = json.loads((run / "config.json").read_text()) | changes
+    kept = {key: value for key, value in facts.items() if value is not None}
+    (run / "config.json").write_text(json.dumps(kept))
+    return run
+
+
+def test_a_run_has_its_own_row_and_captions(run, tiny_encoder, colours):
+    row = {**json.loads((run / "config.json").read_text())["method"], "about": "as it was"}
+    loaded = load(edited(run, method=row, templates=["the {}"]), tiny_encoder)
+    assert loaded.method.about == "as it was"
+    assert loaded.method.l2 == PROBE.l2
+    assert torch.equal(loaded.captions, tiny_encoder.encode_classes(colours.classes, ["the {}"]))
+
+
+def test_other_weights_are_refused(run, tiny_encoder):
+    with pytest.raises(UserError, match=rf"hash 0123, but .* has hash {tiny_encoder.hash}"):
+        load(edited(run, encoder_hash="0123"), tiny_encoder)
+
+
+@pytest.mark.parametrize("missing", ["encoder", "encoder_hash", "classes", "method", "chosen", "seed"])
+def test_a_configuration_that_lacks_something(run, tiny_encoder, missing):
+    with pytest.raises(UserError, match=f"is not a run .*{missing}"):
+        load(edited(run, **{missing: None}), tiny_encoder)
+
+
+def test_directories_that_are_no_run(run, tiny_encoder, tmp_path):
+    for name, content in (("tuned.safetensors", b"cut"), ("config.json", b"["), ("config.json", b"[]")):
+        broken = shutil.copytree(run, tmp_path / "broken", dirs_exist_ok=True)
+        (broken / name).write_bytes(content)
+        with pytest.raises(UserError, match="is not a run that anchorline wrote"):
+            load(broken, tiny_encoder)
+    with pytest.raises(UserError, match="is not a run that anchorline wrote"):
+        load(tmp_path / "nowhere", tiny_encoder)
+
+
+# ---- at work
+
+
+def test_predict(tiny_encoder, colours, colour_folders):
+    classifier = adapt(tiny_encoder, colours, "linear-probe")
+    files = [colour_folders / "test" / name / "00.png" for name in colours.classes]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = classifier.predict(files)
+    features = FeatureStore().images(tiny_encoder, colours.test).vectors
+    sure = classifier.logits(features).softmax(1).max(1)
+    for (name, confidence), row in zip(found, (0, 8, 16), strict=True):
+        assert name == colours.classes[sure.indices[row]]
+        assert confidence == pytest.approx(sure.values[row].item(), abs=1e-5)
+    with pytest.raises(UserError, match=r"cannot read .*nowhere\.png"):
+        classifier.predict([colour_folders / "nowhere.png"])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unreadable_images_of_train_are_not_passed_over(tiny_encoder, colour_folders, tmp_path, method):
+    root = shutil.copytree(colour_folders, tmp_path / "c")
+    (root / "train/red/07.png").write_bytes(b"no")
+    suite = Suite.from_folders(root / "train", root / "test", bad_images="skip")
+    with pytest.raises(UserError, match=r"1 images? of (train|val) cannot be read.*red/07\.png"):
+        adapt(tiny_encoder, suite, method)
