@@ -65,8 +65,9 @@ def test_compare_then_evaluate(command, colour_folders, tiny_directory, tmp_path
     for value in measured.value:
         assert f" {value:.1f} %" in out
     moved = shutil.copytree(tiny_directory, tmp_path / "moved")
-    main(["evaluate", str(run), *command[1:5], "--encoder", f"local-dir:{moved}"])
-    assert "accuracy" in capsys.readouterr().out
+    main(["evaluate", str(run), *command[3:5], *more, "--encoder", f"local-dir:{moved}"])  # needs no train
+    alone = capsys.readouterr().out
+    assert all(f" {value:.1f} %" in alone for value in measured.value)
 
 
 def test_a_repeated_flag_adds_to_what_came_before(command, colour_folders, tmp_path):
@@ -95,16 +96,24 @@ def test_a_suite_file_and_skipped_images(command, colour_folders, tmp_path, caps
 
 
 def test_names_are_not_taken_for_markup(command, colour_folders, tmp_path, capsys):
-    out = tmp_path / "out [b] :cat:"
-    main([*command[:-1], str(out), "--shift", f"[/dark] :cat:={colour_folders / 'dark'}"])
-    printed = capsys.readouterr()
-    assert f"Report: {out / 'report.html'}" in printed.out
-    assert "shift '[/dark] :cat:' holds 2 of" in printed.out
-    main(
-        ["evaluate", str(out / "runs" / "zero-shot"), *command[1:5], f"--shift=[b]={colour_folders / 'dark'}"]
-    )
-    assert "[b]" in capsys.readouterr().out
-    assert "unknown method ':cat: [b]'" in error(capsys, *command, "--method", ":cat: [b]")
+    odd = "[b] :cat:"
+    root, out = shutil.copytree(colour_folders, tmp_path / odd), tmp_path / f"out {odd}"
+    sets = [
+        "--train",
+        str(root / "train"),
+        "--test",
+        str(root / "test"),
+        f"--shift=[/x] {odd}={root / 'dark'}",
+    ]
+    main(["compare", *sets, *command[5:-1], str(out), "--method", "zero-shot"])
+    printed = capsys.readouterr().out
+    assert f"Report: {out / 'report.html'}" in printed
+    assert f"shift '[/x] {odd}' holds 2 of" in printed
+    main(["evaluate", str(out / "runs" / "zero-shot"), *sets])
+    printed = capsys.readouterr().out
+    assert f"zero-shot on {odd}" in printed
+    assert f"[/x] {odd} " in printed
+    assert f"unknown method '{odd}'" in error(capsys, *command, "--method", odd)
 
 
 def test_random_weights_are_loud(command, tmp_path, monkeypatch, capsys):
@@ -144,7 +153,7 @@ MISTAKES = {
     "flat folder": (f"compare {FOLDERS} --shift a=GREY", "outside any class folder"),
     "unknown class": (
         f"compare {FOLDERS} --shift a=PINK",
-        "shift 'a' has a class that train lacks: 'pink'",
+        "shift 'a' has an unknown class: 'pink'",
     ),
     "known outlier class": (f"compare {FOLDERS} --outlier a=TEST", "a known class"),
     "unknown encoder": (f"compare {FOLDERS} --encoder VitB32", "near it: ViT-B-32"),
@@ -184,7 +193,9 @@ def test_evaluate_wants_the_classes_of_the_run(command, colour_folders, tmp_path
         (root / name / "red").rename(root / name / "crimson")
     folders = ["--train", str(root / "train"), "--test", str(root / "test")]
     message = error(capsys, "evaluate", str(tmp_path / "out" / "runs" / "zero-shot"), *folders)
-    assert "only the run has ['red'], only the images have ['crimson']" in message
+    assert "has ['red'], only the images have ['crimson']" in message
+    unlike = ["evaluate", str(tmp_path / "out" / "runs" / "zero-shot"), "--test", str(root / "test")]
+    assert "'crimson'" in error(capsys, *unlike)
 
 
 # ---- lists

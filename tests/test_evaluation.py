@@ -17,7 +17,7 @@ from anchorline.evaluation import (
     accuracy,
     changes,
     detection,
-    evaluate,
+    measure,
     outcome,
     outcomes,
     summary,
@@ -69,8 +69,8 @@ def suite(test: ImageSet, shifts=(), outliers=()) -> Suite:
     )
 
 
-def measure(classifier, suite, found) -> list[Metric]:
-    return list(evaluate(classifier, suite, outcomes(classifier, suite, found)))
+def measured(classifier, suite, found) -> list[Metric]:
+    return list(measure(classifier, suite, outcomes(classifier, suite, found)))
 
 
 def test_accuracy_over_all_classes(classifier):
@@ -140,7 +140,7 @@ def test_outliers_face_the_same_classes_as_test(classifier):
     rows = np.random.default_rng(0).normal(0, 1, (50, 3))
     rows[:, 2] = rows[:, 0]
     task = suite(images("test", [0, 1] * 25, columns=(0, 1)), outliers=[images("o", count=50)])
-    found = measure(classifier, task, {"test": features(rows), "o": features(rows)})
+    found = measured(classifier, task, {"test": features(rows), "o": features(rows)})
     assert {m.score: m.value for m in found if m.metric == "auroc" and m.set} == {"msp": 50, "mcm": 50}
 
 
@@ -151,7 +151,7 @@ def test_the_rows_of_a_suite_and_their_summary(classifier):
         shifts=[images("big", [0] * 3), images("small", [1])],
         outliers=[images("far", count=2), images("near", count=1)],
     )
-    found = measure(
+    found = measured(
         classifier,
         task,
         {
@@ -196,7 +196,7 @@ def test_an_axis_without_sets_is_left_out(classifier, shifted, with_outliers, ax
         [images("shift", LABELS)] if shifted else [],
         [images("o")] if with_outliers else [],
     )
-    found = measure(classifier, task, dict.fromkeys(("test", "shift", "o"), features(TEST)))
+    found = measured(classifier, task, dict.fromkeys(("test", "shift", "o"), features(TEST)))
     names = {m.metric for m in found if m.role == "summary"}
     assert names == axes | {"trainable_parameters", "seconds"}
     moved = {m.metric for m in changes(found, found)}
@@ -205,7 +205,7 @@ def test_an_axis_without_sets_is_left_out(classifier, shifted, with_outliers, ax
 
 def test_changes_are_points_against_the_untouched(classifier):
     task = suite(images("test", LABELS), [images("shift", LABELS)], [images("o")])
-    before = measure(classifier, task, dict.fromkeys(("test", "shift", "o"), features(TEST)))
+    before = measured(classifier, task, dict.fromkeys(("test", "shift", "o"), features(TEST)))
     after = [
         replace(m, value=m.value + {"id_accuracy": 8, "shift_accuracy": -5, "auroc": -0.25}.get(m.metric, 0))
         if m.role == "summary"

@@ -15,7 +15,7 @@ from anchorline.scores import auroc, fpr_at_95_tpr, fpr_outlier_positive, mcm, m
 # 95 % is a whole number of images.
 SCORES = st.lists(st.integers(-6, 6).map(float), min_size=1, max_size=45)
 MEASURES = (auroc, fpr_at_95_tpr, fpr_outlier_positive)
-often = settings(max_examples=150, deadline=None)
+often = settings(max_examples=100, deadline=None)
 
 
 def by_pairs(inside: list[float], outside: list[float]) -> float:

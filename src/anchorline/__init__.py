@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anchorline.encoder import Encoder as Encoder
     from anchorline.encoder import load_encoder as load_encoder
     from anchorline.errors import UserError as UserError
+    from anchorline.evaluating import evaluate as evaluate
     from anchorline.features import FeatureStore as FeatureStore
     from anchorline.methods import METHODS as METHODS
     from anchorline.methods import Method as Method
@@ -35,6 +36,7 @@ _PUBLIC = {
     "UserError": "errors",
     "adapt": "adapting",
     "compare": "comparing",
+    "evaluate": "evaluating",
     "load": "classifier",
     "load_encoder": "encoder",
 }

@@ -115,8 +115,9 @@ class AdaptedClassifier:
         )
 
 
-def load(run: str | Path, encoder: Encoder | None = None) -> AdaptedClassifier:
-    """The classifier of a run directory. `encoder` saves loading it again; else it is loaded by name.
+def load(run: str | Path, encoder: Encoder | None = None, device: str | None = None) -> AdaptedClassifier:
+    """The classifier of a run directory. `encoder` saves loading it again; else it is loaded by name,
+    onto `device`.
 
     Raises `UserError` if the directory is no run, or the encoder is not the one that was adapted.
     """
@@ -132,7 +133,7 @@ def load(run: str | Path, encoder: Encoder | None = None) -> AdaptedClassifier:
             f"{run} is not a run that anchorline wrote ({error}); "
             f"give a directory with {CONFIGURATION} and {TENSORS}"
         ) from error
-    encoder = encoder or load_encoder(name)
+    encoder = encoder or load_encoder(name, device)
     if encoder.hash != anchor:
         raise UserError(
             f"{run} was adapted from {name} with hash {anchor}, but "

@@ -5,20 +5,18 @@ from __future__ import annotations
 import time
 
 from rich.console import Console
-from rich.table import Table
 
 import anchorline.comparing
+import anchorline.evaluating
 from anchorline.classifier import load
 from anchorline.cli import Compare, Evaluate, SuiteOptions, named_folders, suggestion
 from anchorline.encoder import load_encoder
 from anchorline.errors import UserError
-from anchorline.evaluation import Metric, outcomes
-from anchorline.evaluation import evaluate as measure
-from anchorline.features import FeatureStore, suite_features
+from anchorline.features import FeatureStore
 from anchorline.methods import find_method
 from anchorline.progress import terminal
 from anchorline.suites import SUITES, Suite
-from anchorline.tables import summary_table
+from anchorline.tables import sets_table, summary_table
 
 
 def read_suite(options: SuiteOptions) -> Suite:
@@ -76,31 +74,23 @@ def compare(command: Compare) -> None:
 def evaluate(command: Evaluate) -> None:
     if not command.run:
         raise UserError("no run is given; name run directories, OUT/runs/METHOD of an earlier 'compare'")
-    suite = read_suite(command.data)
     encoder = load_encoder(command.encoder, command.device or None) if command.encoder else None
-    console = Console(markup=False, emoji=False)
     for run in command.run:
-        classifier = load(run, encoder)
-        if classifier.classes != suite.classes:
-            ours, theirs = set(classifier.classes), set(suite.classes)
-            raise UserError(
-                f"{run} knows other classes than {suite.name}: only the run has {sorted(ours - theirs)[:5]}, "
-                f"only the images have {sorted(theirs - ours)[:5]}; give folders with the run's classes"
-            )
+        classifier = load(run, encoder, command.device or None)
+        suite = _suite_for(command.data, classifier.classes)
         with terminal() as narrator:
-            cleaned, features = suite_features(FeatureStore(), classifier.encoder, suite, narrator.bar)
-        metrics = list(measure(classifier, cleaned, outcomes(classifier, cleaned, features)))
-        console.print(_listing(f"{classifier.method.name} on {suite.name}", metrics))
+            rows = anchorline.evaluating.evaluate(classifier, suite, narrator=narrator)
+        Console(emoji=False).print(sets_table(f"{classifier.method.name} on {suite.name}", rows))
 
 
-def _listing(title: str, metrics: list[Metric]) -> Table:
-    table = Table("set", "metric", "score", "convention", title=title, title_justify="left")
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
-    table.add_column("images", justify="right")
-    for m in metrics:
-        if m.role == "summary":
-            continue
-        interval = f"{m.low:.1f} – {m.high:.1f}" if m.low == m.low else ""
-        table.add_row(m.set, m.metric, m.score, m.convention, f"{m.value:.1f} {m.unit}", interval, str(m.n))
-    return table
+def _suite_for(options: SuiteOptions, classes: tuple[str, ...]) -> Suite:
+    """The suite that the options name; folders need no train here, since the classes are known."""
+    if options.suite or options.train or not (options.test or options.shift or options.outlier):
+        return read_suite(options)
+    return Suite.for_classes(
+        classes,
+        options.test,
+        named_folders("shift", options.shift),
+        named_folders("outlier", options.outlier),
+        options.bad_images,
+    )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-import anchorline
 from anchorline.adapting import adapt
-from anchorline.classifier import AdaptedClassifier, commit
+from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
-from anchorline.evaluation import Metric, Outcome, changes, evaluate, outcomes
-from anchorline.facts import facts, notes, plan, suite_hash
+from anchorline.evaluating import rows_of
+from anchorline.evaluation import Metric, Outcome, changes, measure, outcomes
+from anchorline.facts import facts, notes, plan
 from anchorline.features import Features, FeatureStore, suite_features
 from anchorline.memory import peak_memory, reset_peak
 from anchorline.methods import METHODS, UNTOUCHED, find_method
@@ -91,7 +89,7 @@ def compare(
         classifier = evaluated[-1].classifier
         classifier.save(directory / "runs" / name)
         narrator.say(f"{name}: adapted in {classifier.seconds:.1f} s")
-    rows = _rows(suite, evaluated)
+    rows = pd.DataFrame([row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics)])
     rows.to_json(directory / "results.jsonl", orient="records", lines=True, force_ascii=False)
     rows.to_csv(directory / "results.csv", index=False)
     for one in evaluated:
@@ -121,32 +119,10 @@ def _one(
     reset_peak(encoder.device)
     classifier = adapt(encoder, suite, name, seed, store)
     said = outcomes(classifier, suite, features)
-    metrics = list(evaluate(classifier, suite, said))
+    metrics = list(measure(classifier, suite, said))
     metrics += changes(metrics, untouched.metrics if untouched else metrics)
     metrics.append(Metric("", "summary", "peak_memory", peak_memory(encoder.device), unit="MiB"))
     return _Evaluated(classifier, said, metrics)
-
-
-def _rows(suite: Suite, evaluated: Sequence[_Evaluated]) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    identity = suite_hash(suite)
-    for one in evaluated:
-        classifier = one.classifier
-        shared = {
-            "suite": suite.name,
-            "suite_hash": identity,
-            "encoder": classifier.encoder.name,
-            "encoder_hash": classifier.encoder.hash,
-            "method": classifier.method.name,
-            "seed": classifier.seed,
-        }
-        run = {
-            "commit": commit(),
-            "config_hash": classifier.configuration_hash,
-            "version": anchorline.__version__,
-        }
-        rows += [{**shared, **dataclasses.asdict(metric), **run} for metric in one.metrics]
-    return pd.DataFrame(rows)
 
 
 def _writable(directory: Path) -> Path:

@@ -96,7 +96,7 @@ def outcomes(
     return {name: outcome(classifier, images, features[name]) for name, images in sets.items()}
 
 
-def evaluate(classifier: AdaptedClassifier, suite: Suite, found: Mapping[str, Outcome]) -> Iterator[Metric]:
+def measure(classifier: AdaptedClassifier, suite: Suite, found: Mapping[str, Outcome]) -> Iterator[Metric]:
     """All metrics of one classifier on one suite; the summary comes last."""
     measured = [accuracy("test", "test", found["test"])]
     measured += [accuracy(name, "shift", found[name]) for name in suite.shifts]

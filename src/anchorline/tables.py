@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 _AXES = (  # metric, its change, heading
     ("id_accuracy", "delta_id", "in distr.\naccuracy, %"),
-    ("shift_accuracy", "delta_shift", "shifts, mean\naccuracy, %"),
+    ("shift_accuracy", "delta_shift", "shifts\naccuracy, %"),
     ("auroc", "delta_auroc", "outliers\nAUROC, %"),
 )
 _CAPTION = (
@@ -21,11 +22,11 @@ def summary_table(rows: pd.DataFrame) -> Table:
     """A row a method: the axes with their changes, the interval of the first, the cost. 80 columns."""
     summary = rows[rows.role == "summary"]
     axes = [axis for axis in _AXES if axis[0] in set(summary.metric)]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=_CAPTION, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, caption=_CAPTION)
     table.add_column("method", no_wrap=True)
     for _, _, heading in axes:
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in (["mean of\nthem"] if len(axes) == len(_AXES) else []) + ["trained", "s"]:
+    for heading in (["mean"] if len(axes) == len(_AXES) else []) + ["trained", "s"]:
         table.add_column(heading, justify="right", no_wrap=True)
     for method, own in summary.groupby("method", sort=False):
         values = own.drop_duplicates("metric", keep="last").set_index("metric")
@@ -39,4 +40,18 @@ def summary_table(rows: pd.DataFrame) -> Table:
             cells.append(f"{values.value['mean_of_axes']:.1f}")
         cells += [f"{values.value['trainable_parameters']:,.0f}", f"{values.value['seconds']:.1f}"]
         table.add_row(str(method), *cells)
+    return table
+
+
+def sets_table(title: str, rows: pd.DataFrame) -> Table:
+    """A row a number of each set, with its interval, score and convention."""
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("set", "metric", "score", "convention"):
+        table.add_column(heading, no_wrap=heading == "convention")
+    for heading in ("value", "95 % interval", "images"):
+        table.add_column(heading, justify="right")
+    for row in rows[rows.role != "summary"].itertuples():
+        interval = "" if pd.isna(row.low) else f"{row.low:.1f}–{row.high:.1f}"
+        said = (escape(row.set), row.metric, row.score, row.convention)
+        table.add_row(*said, f"{row.value:.1f} {row.unit}", interval, f"{int(row.n):,}")
     return table

@@ -59,6 +59,21 @@ class Suite:
         return read_folders(train, test, val, shifts or {}, outliers or {}, bad_images, name)
 
     @classmethod
+    def for_classes(
+        cls,
+        classes: Sequence[str],
+        test: StrPath | None,
+        shifts: Mapping[str, StrPath] | None = None,
+        outliers: Mapping[str, StrPath] | None = None,
+        bad_images: Literal["error", "skip"] = "error",
+        name: str | None = None,
+    ) -> Suite:
+        """A suite to evaluate on, for classes that are known; see `folders.read_for_classes`."""
+        from anchorline.suites.folders import read_for_classes  # it builds a Suite
+
+        return read_for_classes(tuple(classes), test, shifts or {}, outliers or {}, bad_images, name)
+
+    @classmethod
     def from_toml(cls, path: StrPath) -> Suite:
         """A suite from one `suite.toml`; see `toml.read_toml`."""
         from anchorline.suites.toml import read_toml  # it builds a Suite

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from anchorline.errors import UserError
-from anchorline.suites.folders import nearest, read_folders
+from anchorline.suites.folders import read_folders
+from anchorline.suites.scan import nearest
 from anchorline.suites.suite import StrPath, Suite
 
 _PATHS = ("train", "val", "test")

@@ -1,0 +1,64 @@
+"""`evaluate`: one classifier, on any images of its classes; and the rows that results are kept in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+import anchorline
+from anchorline.classifier import AdaptedClassifier, commit
+from anchorline.errors import UserError
+from anchorline.evaluation import Metric, measure, outcomes
+from anchorline.facts import suite_hash
+from anchorline.features import FeatureStore, suite_features
+from anchorline.progress import Narrator, Silent
+from anchorline.suites.suite import Suite
+
+
+def evaluate(
+    classifier: AdaptedClassifier,
+    suite: Suite,
+    *,
+    store: FeatureStore | None = None,
+    narrator: Narrator | None = None,
+) -> pd.DataFrame:
+    """Measure a classifier on the test set, the shifts and the outlier sets of a suite.
+
+    One row a number, with the columns of results.csv. `Suite.for_classes` makes a suite of folders
+    without train and val. Raises `UserError` if the suite has other classes than the classifier, or
+    images that cannot be read.
+    """
+    if classifier.classes != suite.classes:
+        ours, theirs = set(classifier.classes), set(suite.classes)
+        raise UserError(
+            f"the classifier ({classifier.method.name}) knows other classes than {suite.name}: only it has "
+            f"{sorted(ours - theirs)[:5]}, only the images have {sorted(theirs - ours)[:5]}; "
+            "give images of its classes"
+        )
+    narrator = narrator or Silent()
+    suite, features = suite_features(store or FeatureStore(), classifier.encoder, suite, narrator.bar)
+    for note in suite.notes:
+        narrator.say(f"note: {note}")
+    metrics = measure(classifier, suite, outcomes(classifier, suite, features))
+    return pd.DataFrame(rows_of(suite, classifier, metrics))
+
+
+def rows_of(suite: Suite, classifier: AdaptedClassifier, metrics: Iterable[Metric]) -> list[dict[str, Any]]:
+    """The metrics with all that says what they were measured on, with what, and by which code."""
+    shared = {
+        "suite": suite.name,
+        "suite_hash": suite_hash(suite),
+        "encoder": classifier.encoder.name,
+        "encoder_hash": classifier.encoder.hash,
+        "method": classifier.method.name,
+        "seed": classifier.seed,
+    }
+    run = {
+        "commit": commit(),
+        "config_hash": classifier.configuration_hash,
+        "version": anchorline.__version__,
+    }
+    return [{**shared, **dataclasses.asdict(metric), **run} for metric in metrics]
