@@ -1,0 +1,54 @@
+"""A Hugging Face text tower under an open_clip model, from a directory, without a network."""
+
+import json
+import string
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from conftest import TINY
+from safetensors.torch import save_model
+
+from anchorline import load_encoder
+
+transformers = pytest.importorskip("transformers")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "cat", "dog"]
+    letters = list(string.ascii_lowercase)
+    vocabulary = [*words, *letters[1:], *(f"##{letter}" for letter in letters)]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
+    transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=64,
+    ).save_pretrained(tmp_path)
+    text = {
+        "hf_model_name": str(tmp_path),
+        "hf_tokenizer_name": str(tmp_path),
+        "hf_proj_type": "linear",
+        "hf_pooler_type": "mean_pooler",
+        "context_length": 32,
+    }
+    model_cfg = {"embed_dim": 24, "vision_cfg": TINY["vision_cfg"], "text_cfg": text}
+    torch.manual_seed(0)
+    model = open_clip.model.CustomTextCLIP(24, TINY["vision_cfg"], {**text, "hf_model_pretrained": False})
+    save_model(model, str(tmp_path / "open_clip_model.safetensors"))
+    config = {"model_cfg": model_cfg, "preprocess_cfg": {"size": 32}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    return tmp_path
+
+
+def test_it_encodes_class_names(directory):
+    encoder = load_encoder(f"local-dir:{directory}", "cpu")
+    vectors = encoder.encode_classes(["cat", "dog"], ["a photo of a {}"])
+    assert vectors.shape == (2, 24)
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(2))
+    assert not torch.equal(vectors[0], vectors[1])
