@@ -22,7 +22,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from build_suite import DATA, NEAR_DUPLICATE
+from build_suite import DATA
+from choosing import NEAR_DUPLICATE
 from hashing import nearest, perceptual_hash
 from icons import SIZE, Icon, draw, on_white, read_icons, sides
 from PIL import Image

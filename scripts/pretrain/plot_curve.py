@@ -1,7 +1,7 @@
 """Draws docs/encoder-curve.png: zero-shot accuracy against training time, from what evaluate_towers printed.
 
-    python scripts/pretrain/evaluate_towers.py CORPUS TOWER_DIR --all > docs/encoder-curve.jsonl
-    python scripts/pretrain/plot_curve.py
+python scripts/pretrain/evaluate_towers.py CORPUS TOWER_DIR --all > docs/encoder-curve.jsonl
+python scripts/pretrain/plot_curve.py
 """
 
 from __future__ import annotations
