@@ -51,9 +51,9 @@ def test_mcm_is_a_softmax_over_the_cosines_at_its_temperature():
     assert mcm(cosines, temperature=0.1).item() == pytest.approx(1 / (1 + 2 * math.exp(-2)))
 
 
-def test_half_precision_is_scored_in_single():
+def test_half_precision_is_scored_in_double():
     logits = torch.tensor([[12.0, 3.0, 1.0]], dtype=torch.bfloat16)
-    assert msp(logits).dtype == mcm(logits).dtype == torch.float32
+    assert msp(logits).dtype == mcm(logits).dtype == torch.float64
     assert msp(logits).item() == pytest.approx(1 / (1 + math.exp(-9) + math.exp(-11)), abs=1e-6)
 
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from anchorline.comparing import Comparison as Comparison
     from anchorline.comparing import compare as compare
     from anchorline.encoder import Encoder as Encoder
-    from anchorline.encoder import load_encoder as load_encoder
     from anchorline.errors import UserError as UserError
     from anchorline.evaluating import evaluate as evaluate
     from anchorline.features import FeatureStore as FeatureStore
+    from anchorline.loading import load_encoder as load_encoder
     from anchorline.methods import METHODS as METHODS
     from anchorline.methods import Method as Method
     from anchorline.suites import SUITES as SUITES
@@ -38,7 +38,7 @@ _PUBLIC = {
     "compare": "comparing",
     "evaluate": "evaluating",
     "load": "classifier",
-    "load_encoder": "encoder",
+    "load_encoder": "loading",
 }
 __all__ = ["__version__", *_PUBLIC]
 

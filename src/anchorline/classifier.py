@@ -18,8 +18,9 @@ from torch import Tensor
 
 import anchorline
 from anchorline.captions import SINGLE_TEMPLATE
-from anchorline.encoder import Encoder, load_encoder
+from anchorline.encoder import Encoder
 from anchorline.errors import UserError
+from anchorline.loading import load_encoder
 from anchorline.methods import Method
 from anchorline.suites.decode import decode_image
 from anchorline.tunables import TUNABLES, Head

@@ -10,9 +10,9 @@ import anchorline.comparing
 import anchorline.evaluating
 from anchorline.classifier import load
 from anchorline.cli import Compare, Evaluate, SuiteOptions, named_folders, suggestion
-from anchorline.encoder import load_encoder
 from anchorline.errors import UserError
 from anchorline.features import FeatureStore
+from anchorline.loading import load_encoder
 from anchorline.methods import find_method
 from anchorline.progress import terminal
 from anchorline.suites import SUITES, Suite

@@ -13,7 +13,7 @@ from anchorline.adapting import adapt
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
-from anchorline.evaluating import rows_of
+from anchorline.evaluating import rows_of, table_of
 from anchorline.evaluation import Metric, Outcome, changes, measure, outcomes
 from anchorline.facts import facts, notes, plan
 from anchorline.features import Features, FeatureStore, suite_features
@@ -89,7 +89,7 @@ def compare(
         classifier = evaluated[-1].classifier
         classifier.save(directory / "runs" / name)
         narrator.say(f"{name}: adapted in {classifier.seconds:.1f} s")
-    rows = pd.DataFrame([row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics)])
+    rows = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
     rows.to_json(directory / "results.jsonl", orient="records", lines=True, force_ascii=False)
     rows.to_csv(directory / "results.csv", index=False)
     for one in evaluated:

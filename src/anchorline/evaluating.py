@@ -43,7 +43,7 @@ def evaluate(
     for note in suite.notes:
         narrator.say(f"note: {note}")
     metrics = measure(classifier, suite, outcomes(classifier, suite, features))
-    return pd.DataFrame(rows_of(suite, classifier, metrics))
+    return table_of(rows_of(suite, classifier, metrics))
 
 
 def rows_of(suite: Suite, classifier: AdaptedClassifier, metrics: Iterable[Metric]) -> list[dict[str, Any]]:
@@ -62,3 +62,8 @@ def rows_of(suite: Suite, classifier: AdaptedClassifier, metrics: Iterable[Metri
         "version": anchorline.__version__,
     }
     return [{**shared, **dataclasses.asdict(metric), **run} for metric in metrics]
+
+
+def table_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table; the number of images stays whole where some rows have none."""
+    return pd.DataFrame(list(rows)).astype({"n": "Int64"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Column, Table
 
-from anchorline.encoder import BUNDLED
 from anchorline.errors import UserError
+from anchorline.loading import BUNDLED
 from anchorline.methods import METHODS
 from anchorline.suites import SUITES
 

@@ -53,5 +53,5 @@ def sets_table(title: str, rows: pd.DataFrame) -> Table:
     for row in rows[rows.role != "summary"].itertuples():
         interval = "" if pd.isna(row.low) else f"{row.low:.1f}–{row.high:.1f}"
         said = (escape(row.set), row.metric, row.score, row.convention)
-        table.add_row(*said, f"{row.value:.1f} {row.unit}", interval, f"{int(row.n):,}")
+        table.add_row(*said, f"{row.value:.1f} {row.unit}", interval, f"{row.n:,}")
     return table
