@@ -27,4 +27,4 @@ setup: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build dist runs .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv dist runs .pytest_cache .ruff_cache .mypy_cache

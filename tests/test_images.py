@@ -100,8 +100,8 @@ def test_hash_is_computed_once_and_reports_progress(tmp_path):
     assert calls == [(1, 2), (2, 2)]
     (tmp_path / "a.jpg").unlink()
     assert images.content_hash() == first
-    with pytest.raises(UserError, match=r"cannot read .*a\.jpg"):
-        images.select([0]).content_hash()
+    # A file that cannot be read has a hash of its own, and `decode` says which it is.
+    assert images.select([0]).content_hash() not in (first, images.select([1]).content_hash())
 
 
 def test_an_archive_is_read_from_many_threads_and_travels_to_other_processes(tmp_path):

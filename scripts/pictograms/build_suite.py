@@ -1,4 +1,4 @@
-"""Builds the bundled suite `pictograms` from two npm packages.
+"""Builds the bundled suite `pictograms` from an npm package.
 
     npm pack @iconify/json@2.2.535        # unpack to ICONIFY
     python scripts/pictograms/build_suite.py ICONIFY

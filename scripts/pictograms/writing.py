@@ -31,11 +31,13 @@ def png(rgb: np.ndarray) -> bytes:
 
 def write(suite: dict[str, list[Drawing]], file: Path) -> None:
     """A zip of PNGs: train/CLASS/…, val/CLASS/…, test/CLASS/…, shifts/NAME/CLASS/…, outliers/NAME/…."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    unfinished = file.with_suffix(".part")
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
         for where, drawings in suite.items():
             for d in sorted(drawings, key=lambda d: (d.label, d.member)):
                 path = f"{where}/{d.label}/{d.member}" if d.label else f"{where}/{d.member}"
                 archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), png(d.pixels))
+    unfinished.replace(file)
 
 
 def attribution(iconify: Path, suite: dict[str, list[Drawing]]) -> str:

@@ -32,7 +32,8 @@ def adapt(
     """
     row = find_method(method) if isinstance(method, str) else method
     store = store or FeatureStore()
-    captions = store.classes(encoder, suite.classes, templates_of(encoder, row))
+    templates = templates_of(encoder, row)
+    captions = store.classes(encoder, suite.classes, templates)
     seconds = captions.seconds
     train, val = store.images(encoder, suite.train), store.images(encoder, suite.val)
     if row.tunable != "nothing":
@@ -50,7 +51,9 @@ def adapt(
         encoder=encoder,
         method=row,
         classes=suite.classes,
+        templates=templates,
         captions=captions.vectors,
+        learnt_from={"train": suite.train.content_hash(), "val": suite.val.content_hash()},
         tuned=fitted.tuned,
         chosen=fitted.chosen,
         seconds=seconds + time.perf_counter() - begun,

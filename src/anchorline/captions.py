@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 # The single caption of arXiv 2403.10800.
 SINGLE_TEMPLATE = ("a photo of a {}",)
 
@@ -21,3 +23,8 @@ GENERAL_TEMPLATES = (
 def fill(template: str, name: str) -> str:
     """The caption of a class. Class names are text: braces in them stay, underscores are spaces."""
     return template.replace("{}", name.replace("_", " "))
+
+
+def captions_of(classes: Sequence[str], templates: Sequence[str]) -> list[str]:
+    """All captions of all classes, [C x T], those of one class together."""
+    return [fill(template, name) for name in classes for template in templates]

@@ -36,17 +36,21 @@ class AdaptedClassifier:
         encoder: whose features the head reads.
         method: the row of the table.
         classes: names; logits have their order.
+        templates: the captions of a class, each with one `{}`.
         captions: class vectors, unit, float32 [C, D].
+        learnt_from: content hashes of the images of train and val.
         tuned: the trained tensors by name.
         chosen: hyper-parameters that were chosen on val.
         seconds: wall time of adapting, the features of train and val included; see `adapt`.
-        seed: of all random numbers.
+        seed: of all random numbers; the methods of today draw none.
     """
 
     encoder: Encoder
     method: Method
     classes: tuple[str, ...]
+    templates: tuple[str, ...]
     captions: Tensor
+    learnt_from: dict[str, str]
     tuned: dict[str, Tensor]
     chosen: dict[str, float]
     seconds: float
@@ -80,7 +84,7 @@ class AdaptedClassifier:
                 data = Path(image).read_bytes()
             except OSError as error:
                 raise UserError(f"cannot read {image} ({error.strerror})") from error
-            pixels = decode_image(data, self.encoder.geometry)[None]
+            pixels = decode_image(data, self.encoder.geometry, str(image))[None]
             probabilities = self.logits(self.encoder.encode_images(pixels)).softmax(1)[0]
             best = int(probabilities.argmax())
             found.append((self.classes[best], float(probabilities[best])))
@@ -93,7 +97,9 @@ class AdaptedClassifier:
             "commit": commit(),
             "encoder": self.encoder.name,
             "encoder_hash": self.encoder.hash,
-            "templates": list(templates_of(self.encoder, self.method)),
+            "preprocessing": self.encoder.preprocessing,
+            "templates": list(self.templates),
+            "train": self.learnt_from,
             "method": dataclasses.asdict(self.method),
             "seed": self.seed,
             "classes": list(self.classes),
@@ -102,8 +108,11 @@ class AdaptedClassifier:
 
     @property
     def configuration_hash(self) -> str:
-        """Hex sha256 (16 digits) of the configuration."""
-        return hashlib.sha256(json.dumps(self.configuration(), sort_keys=True).encode()).hexdigest()[:16]
+        """Hex sha256 (16 digits) of the configuration, whatever the commit."""
+        facts = self.configuration()
+        for code in ("anchorline", "commit"):  # rows name the code themselves
+            facts.pop(code)
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def save(self, run: Path) -> None:
         """Write the run directory: configuration and tuned tensors, nothing else."""
@@ -128,6 +137,7 @@ def load(run: str | Path, encoder: Encoder | None = None, device: str | None = N
         tensors = load_file(run / TENSORS)
         method, classes = _method(facts["method"]), tuple(facts["classes"])
         name, anchor, templates = facts["encoder"], facts["encoder_hash"], tuple(facts["templates"])
+        learnt_from = facts["train"]
         rest = {key: facts[key] for key in ("chosen", "seconds", "seed")}
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(
@@ -144,7 +154,9 @@ def load(run: str | Path, encoder: Encoder | None = None, device: str | None = N
         encoder=encoder,
         method=method,
         classes=classes,
+        templates=templates,
         captions=encoder.encode_classes(classes, templates),
+        learnt_from=learnt_from,
         tuned=tensors,
         **rest,
     )

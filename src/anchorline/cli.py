@@ -36,8 +36,8 @@ class SuiteOptions:
     """Folders of class folders: same classes, other look."""
     outlier: _Folders = ()
     """Folders of images of no known class."""
-    bad_images: Literal["error", "skip"] = "error"
-    """What to do with images that cannot be read."""
+    bad_images: Literal["error", "skip"] | None = None
+    """What to do with images that cannot be read; left out: error, or what the suite.toml says."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _complain(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        _complain("stopped; what was encoded so far is kept, and the same command goes on from there")
+        _complain("stopped; sets that were encoded whole are kept, and the same command goes on from there")
         sys.exit(130)
 
 
@@ -155,16 +155,19 @@ def _joined(arguments: list[str]) -> list[str]:
     """--shift a=x --shift b=y means --shift a=x b=y: a repeated flag adds to what came before."""
     kept: list[str] = []
     gathered: dict[str, list[str]] = {}
-    flag = ""
+    flag, first = "", False
     for argument in arguments:
         if argument.startswith("--"):
             name, equals, value = argument.partition("=")
             flag = name if name in ("--shift", "--outlier", "--method") else ""
             if flag:
                 gathered.setdefault(flag, []).extend([value] if equals else [])
+                first = not equals
                 continue
-        if flag:
+        # --shift a=x b=y RUN: what names no set, beyond the first value, belongs to the command.
+        if flag and (first or "=" in argument or flag == "--method"):
             gathered[flag].append(argument)
+            first = False
         else:
             kept.append(argument)
     return kept + [part for name, values in gathered.items() for part in (name, *values)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -25,7 +26,8 @@ def read_suite(options: SuiteOptions) -> Suite:
     if options.suite and folders:
         raise UserError("--suite and folders (--train, --test …) exclude each other; give one of them")
     if options.suite.endswith(".toml"):
-        return Suite.from_toml(options.suite)
+        suite = Suite.from_toml(options.suite)
+        return replace(suite, bad_images=options.bad_images or suite.bad_images)
     if not folders:
         name = options.suite or "pictograms"
         if name not in SUITES:
@@ -42,7 +44,7 @@ def read_suite(options: SuiteOptions) -> Suite:
         options.val,
         named_folders("shift", options.shift),
         named_folders("outlier", options.outlier),
-        options.bad_images,
+        options.bad_images or "error",
     )
 
 
@@ -85,6 +87,8 @@ def evaluate(command: Evaluate) -> None:
 
 def _suite_for(options: SuiteOptions, classes: tuple[str, ...]) -> Suite:
     """The suite that the options name; folders need no train here, since the classes are known."""
+    if options.val and not options.train:
+        raise UserError("--val is for choosing while adapting, and 'evaluate' only measures; leave it out")
     if options.suite or options.train or not (options.test or options.shift or options.outlier):
         return read_suite(options)
     return Suite.for_classes(
@@ -92,5 +96,5 @@ def _suite_for(options: SuiteOptions, classes: tuple[str, ...]) -> Suite:
         options.test,
         named_folders("shift", options.shift),
         named_folders("outlier", options.outlier),
-        options.bad_images,
+        options.bad_images or "error",
     )

@@ -63,7 +63,7 @@ def compare(
     suite: Suite,
     encoder: Encoder,
     methods: Sequence[str] = tuple(METHODS),
-    out: str | Path = "runs",
+    out: str | Path = "runs/compare",
     *,
     seed: int = 0,
     store: FeatureStore | None = None,

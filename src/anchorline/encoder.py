@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anchorline.captions import fill
+from anchorline.captions import captions_of
 from anchorline.suites.decode import Geometry
 from anchorline.suites.images import Progress
 from anchorline.suites.rgb import Pixels
@@ -29,6 +29,7 @@ class Encoder:
         name: as the user gave it; `load_encoder(name)` gives it back.
         model: open_clip's CLIP or CustomTextCLIP, in float32, in evaluation mode.
         tokenizer: texts -> int64 [N, context length].
+        architecture: open_clip's configuration of the towers, as JSON.
         geometry: how an image becomes pixels.
         mean, std: per channel, of pixels in [0, 1].
         templates: the captions to average for zero-shot weights, each with one `{}`.
@@ -39,6 +40,7 @@ class Encoder:
     name: str
     model: nn.Module
     tokenizer: Any
+    architecture: str
     geometry: Geometry
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -48,14 +50,13 @@ class Encoder:
 
     @cached_property
     def hash(self) -> str:
-        """Hex sha256 (16 digits) over names, shapes and values of all weights: the anchor's identity.
+        """Hex sha256 (16 digits) over architecture and names, shapes and values of all weights.
 
-        Activation and number of heads leave no trace in the weights, yet change what they compute.
+        The architecture counts since activation, masks and heads leave no trace in the weights, yet
+        change what they compute; a tag may switch the activation on its own.
         """
-        modules = list(self.model.modules())
-        quick = any(type(module).__name__ == "QuickGELU" for module in modules)
-        heads = [module.num_heads for module in modules if hasattr(module, "num_heads")]
-        digest = hashlib.sha256(f"{quick}{heads}".encode())
+        quick = any(type(module).__name__ == "QuickGELU" for module in self.model.modules())
+        digest = hashlib.sha256(f"{quick}{self.architecture}".encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
@@ -78,7 +79,7 @@ class Encoder:
         std = torch.tensor(self.std, device=self.device).view(1, 3, 1, 1)
         return (x - mean) / std
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_images(self, pixels: Pixels, progress: Progress | None = None) -> Tensor:
         """uint8 [N, H, W, 3] -> unit vectors, float32 [N, D], on the CPU."""
         found = []
@@ -90,7 +91,7 @@ class Encoder:
                 progress(min(start + _BATCH, len(pixels)), len(pixels))
         return torch.cat(found)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_texts(self, texts: Sequence[str], progress: Progress | None = None) -> Tensor:
         """Texts -> unit vectors, float32 [N, D], on the CPU."""
         found = []
@@ -109,6 +110,7 @@ class Encoder:
 
         Radford et al. 2021 (CLIP), section 3.1.4.
         """
-        captions = [fill(template, name) for name in classes for template in templates]
-        features = self.encode_texts(captions, progress).view(len(classes), len(templates), -1)
+        features = self.encode_texts(captions_of(classes, templates), progress).view(
+            len(classes), len(templates), -1
+        )
         return F.normalize(features.mean(1), dim=-1)

@@ -39,7 +39,9 @@ def evaluate(
             "give images of its classes"
         )
     narrator = narrator or Silent()
-    suite, features = suite_features(store or FeatureStore(), classifier.encoder, suite, narrator.bar)
+    suite, features = suite_features(
+        store or FeatureStore(), classifier.encoder, suite, narrator.bar, ("train", "val")
+    )
     for note in suite.notes:
         narrator.say(f"note: {note}")
     metrics = measure(classifier, suite, outcomes(classifier, suite, features))

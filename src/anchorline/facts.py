@@ -18,9 +18,12 @@ from anchorline.suites.suite import Suite
 
 
 def suite_hash(suite: Suite) -> str:
-    """Hex sha256 (16 digits) over class names and the content of all sets."""
+    """Hex sha256 (16 digits) over class names, roles, and images and labels of all sets."""
     parts = [json.dumps(suite.classes)]
-    parts += [f"{name} {images.content_hash()}" for name, images in suite.sets().items()]
+    parts += [list(suite.shifts).__repr__(), list(suite.outliers).__repr__()]
+    for name, images in suite.sets().items():
+        labels = b"" if images.labels is None else images.labels.tobytes()
+        parts.append(f"{name} {images.content_hash()} {hashlib.sha256(labels).hexdigest()}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -62,6 +65,8 @@ def facts(
         "Seed": str(classifiers[0].seed),
         "Seconds": "wall time of adapting: captions, features of train and val if it trains, fitting; "
         f"encoding all sets took {sum(f.seconds for f in features.values()):.0f} s, once",
+        "Peak memory": "of the process (resident; on a GPU: of the device) while adapting and scoring, "
+        "features excluded",
         "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from anchorline.captions import captions_of
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.suites.decode import MEMORY_LIMIT, BadImage, decode
@@ -80,12 +81,15 @@ class FeatureStore:
 
     def classes(self, encoder: Encoder, classes: Sequence[str], templates: Sequence[str]) -> Features:
         """Class vectors, float32 [C, D]; see `Encoder.encode_classes`."""
-        key = [encoder.hash, json.dumps([list(classes), list(templates)])]
+        tokens = encoder.tokenizer(captions_of(classes, templates))
+        key = [encoder.hash, str(encoder.device.type), str(len(templates)), str(tokens.tolist())]
         file = self._file("classes", key)
         return self._keep(file, lambda: (encoder.encode_classes(classes, templates), ()))
 
     def _images_file(self, encoder: Encoder, images: ImageSet) -> Path:
-        return self._file("images", [encoder.hash, encoder.preprocessing, images.content_hash()])
+        # A GPU rounds otherwise than a CPU.
+        key = [encoder.hash, str(encoder.device.type), encoder.preprocessing, images.content_hash()]
+        return self._file("images", key)
 
     def _file(self, kind: str, key: Sequence[str]) -> Path:
         digest = hashlib.sha256("\0".join([FORMAT, kind, *key]).encode()).hexdigest()[:32]
@@ -135,16 +139,25 @@ def _write(file: Path, features: Features) -> None:
 
 
 def suite_features(
-    store: FeatureStore, encoder: Encoder, suite: Suite, progress: Callable[[str], Progress | None]
+    store: FeatureStore,
+    encoder: Encoder,
+    suite: Suite,
+    progress: Callable[[str], Progress | None],
+    leave_out: Collection[str] = (),
 ) -> tuple[Suite, dict[str, Features]]:
     """Features of every set of a suite, by set name, and the suite without its unreadable images.
 
-    `progress(set name)` gives the function that is told how far the set is. Raises `UserError` for
+    `progress(set name)` gives the function that is told how far the set is; `leave_out` names sets that
+    nobody will ask for. Raises `UserError` for
     unreadable images if the suite says so.
     """
-    found = {name: store.images(encoder, images, progress(name)) for name, images in suite.sets().items()}
+    found = {
+        name: store.images(encoder, images, progress(name))
+        for name, images in suite.sets().items()
+        if name not in leave_out
+    }
     cleaned = suite.without_bad({name: f.bad for name, f in found.items()})
     for name, images in cleaned.sets().items():
-        if found[name].bad:  # `adapt` will ask for the cleaned train and val
+        if name in found and found[name].bad:  # `adapt` will ask for the cleaned train and val
             store.part(encoder, images, found[name])
     return cleaned, found

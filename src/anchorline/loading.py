@@ -41,7 +41,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
     tag = open_clip.get_pretrained_cfg(architecture, weights or "")
     with _quiet():
         try:
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng():
                 torch.manual_seed(0)
                 model = open_clip.create_model(
                     architecture,
@@ -50,6 +50,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
                     # For ViT-B-32:openai and its like open_clip only warns that the activation is wrong.
                     force_quick_gelu=tag.get("quick_gelu", False),
                     require_pretrained=bool(schema or weights),
+                    pretrained_text=False,  # no tower is pre-trained on its own, unseen
                 )
             tokenizer = open_clip.get_tokenizer(architecture)
         # open_clip passes on whatever its sources raise; each means that this encoder is not to be had.
@@ -68,6 +69,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
         name=name,
         model=model.eval(),
         tokenizer=tokenizer,
+        architecture=json.dumps(open_clip.get_model_config(architecture), sort_keys=True),
         geometry=Geometry(
             size=(size, size) if isinstance(size, int) else (size[0], size[1]),
             resize=config["resize_mode"],
@@ -101,7 +103,7 @@ def _parse(name: str) -> tuple[str, str, str | None]:
         near = difflib.get_close_matches(schema, [BUNDLED, *open_clip.list_models()], n=3, cutoff=0.4)
         hint = f"; near it: {', '.join(near)}" if near else ""
         raise UserError(f"unknown encoder {name!r}{hint}; 'anchorline encoders' lists those that are known")
-    if colon and not Path(rest).is_file():
+    if colon and not _is_file(rest):
         tags = open_clip.list_pretrained_tags_by_model(architecture)
         if rest not in tags:
             raise UserError(
@@ -109,6 +111,13 @@ def _parse(name: str) -> tuple[str, str, str | None]:
                 + (f"its tags are {', '.join(tags)}; or give a file" if tags else "give a file with weights")
             )
     return "", architecture, rest or None
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # too long for a path, or in a folder that may not be read
+        return False
 
 
 def _explain(name: str, error: Exception) -> str:

@@ -165,8 +165,8 @@ class ImageSet:
     def _digest(self, index: int) -> bytes:
         try:
             return blake2b(self.source.read(self.paths[index])).digest()
-        except OSError as error:
-            raise UserError(f"cannot read {self.where(index)} ({error.strerror})") from error
+        except OSError:
+            return b"unreadable"  # `decode` reports it with its path
 
 
 def in_parallel(work: Callable[[int], T], total: int, progress: Progress | None) -> list[T]:

@@ -26,7 +26,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def folder(title: str, path: StrPath) -> Path:
     """The folder that the user gave for a set. Raises `UserError` if there is none."""
     found = Path(path).expanduser()
-    if not found.exists():
+    try:
+        exists = found.exists()
+    except OSError as error:
+        raise UserError(f"cannot look into {found} ({error.strerror}); check the path") from error
+    if not exists:
         raise UserError(f"the {title} folder {found} does not exist; check the path")
     if not found.is_dir():
         raise UserError(f"{found}, given for {title}, is a file; give a folder of images")
@@ -60,6 +64,8 @@ def class_folders(title: str, root: Path) -> dict[str, list[str]]:
         name = same_name(entry.name).strip()
         if not name:
             raise UserError(f"a class folder in {root} has a blank name; rename it")
+        if not name.isprintable():  # also what is left of bytes that are no UTF-8
+            raise UserError(f"the class folder {name!r} in {root} has a name that is no text; rename it")
         twin = seen.setdefault(name.casefold(), entry.name)
         if twin != entry.name:
             raise UserError(

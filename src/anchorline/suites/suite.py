@@ -134,8 +134,8 @@ class Suite:
             )
         notes: list[str] = []
 
-        def clean(title: str, images: ImageSet) -> ImageSet:
-            broken = bad.get(images.name, ())
+        def clean(title: str, images: ImageSet, key: str) -> ImageSet:
+            broken = bad.get(key, ())
             if not broken:
                 return images
             kept = np.delete(np.arange(len(images)), [image.index for image in broken])
@@ -147,11 +147,11 @@ class Suite:
 
         return replace(
             self,
-            train=clean("train", self.train),
-            val=clean("val", self.val),
-            test=clean("test", self.test),
-            shifts={name: clean(f"shift {name!r}", s) for name, s in self.shifts.items()},
-            outliers={name: clean(f"outlier {name!r}", s) for name, s in self.outliers.items()},
+            train=clean("train", self.train, "train"),
+            val=clean("val", self.val, "val"),
+            test=clean("test", self.test, "test"),
+            shifts={name: clean(f"shift {name!r}", s, name) for name, s in self.shifts.items()},
+            outliers={name: clean(f"outlier {name!r}", s, name) for name, s in self.outliers.items()},
             notes=(*self.notes, *notes),
         )
 
