@@ -52,6 +52,7 @@ def main() -> None:
     }
     OUT.mkdir(parents=True, exist_ok=True)
     save_file(weights, OUT / "open_clip_model.safetensors")
+    (OUT / "open_clip_model.safetensors").chmod(0o644)  # safetensors writes for the owner alone
     config = {
         "model_cfg": model_cfg,
         "preprocess_cfg": {
