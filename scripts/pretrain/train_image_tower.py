@@ -5,8 +5,8 @@
 Multi-positive contrastive loss: an image against the captions of its batch and a fresh bank of BANK other
 captions, those that read the same all positive; plus the cosine to its own caption. bf16 autocast,
 channels-last. Kill it at any moment: the same command goes on from the last checkpoint (every two minutes)
-and gives the weights that an undisturbed run gives. Every SNAPSHOT images the averaged weights are kept, for
-the curve in docs/encoder.md.
+and draws what an undisturbed run draws. Every SNAPSHOT images the averaged weights are kept, for the curve in
+docs/encoder.md.
 """
 
 from __future__ import annotations
