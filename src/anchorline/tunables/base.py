@@ -45,11 +45,6 @@ class Fitted:
     tuned: dict[str, Tensor] = field(default_factory=dict)
     chosen: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def parameters(self) -> int:
-        """How many numbers were trained."""
-        return sum(tensor.numel() for tensor in self.tuned.values())
-
 
 @dataclass(frozen=True, eq=False)
 class Head:
