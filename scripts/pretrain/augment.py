@@ -13,7 +13,7 @@ def paint(ink: Tensor, colour: Tensor, rng: torch.Generator) -> Tensor:
     """Draws coverage uint8 [A, 64, 64] and RGBA uint8 [B, 64, 64, 4] on paper: float [A + B, 3, 64, 64].
 
     Two thirds of the drawings in ink stay black on white; the others get inks and papers at random. Shapes
-    are moved, turned, bent, thickened, hollowed out and turned to pixels, so that no one look is learnt.
+    are moved, turned, bent, thickened, hollowed out, filled and turned to pixels, so that no one look is learnt.
     """
     drawn = [_ink(ink.float().unsqueeze(1) / 255, rng)] if len(ink) else []
     if len(colour):
@@ -24,11 +24,10 @@ def paint(ink: Tensor, colour: Tensor, rng: torch.Generator) -> Tensor:
 def _ink(cover: Tensor, rng: torch.Generator) -> Tensor:
     n = len(cover)
     cover = _warp(cover, rng)
-    chance = torch.rand(n, 1, 1, 1, generator=rng)
-    thick = F.max_pool2d(cover, 3, 1, 1)
-    hollow = (F.max_pool2d(cover, 3, 1, 1) + F.max_pool2d(-cover, 3, 1, 1)).clamp(0, 1)
-    cover = torch.where(chance < 0.12, thick, cover)
-    cover = torch.where((chance > 0.12) & (chance < 0.24), hollow, cover)
+    chance = torch.rand(n, generator=rng)
+    thick, hollow = chance < 0.12, (chance > 0.12) & (chance < 0.24)
+    cover[thick] = F.max_pool2d(cover[thick], 3, 1, 1)
+    cover[hollow] = (F.max_pool2d(cover[hollow], 3, 1, 1) + F.max_pool2d(-cover[hollow], 3, 1, 1)).clamp(0, 1)
     cover = _pixelate(cover, rng)
     # Paper and ink: black on white, white on black, or two colours with contrast.
     kind = torch.rand(n, 1, 1, 1, generator=rng)
@@ -37,7 +36,22 @@ def _ink(cover: Tensor, rng: torch.Generator) -> Tensor:
     paper, ink = 0.5 * paper + 0.5 * far, 0.6 * ink + 0.4 * (1 - far)
     paper = torch.where(kind < 0.65, 1.0, torch.where(kind < 0.75, 0.0, paper))
     ink = torch.where(kind < 0.65, 0.0, torch.where(kind < 0.75, 1.0, ink))
-    return paper + (ink - paper) * cover
+    filled = (torch.rand(n, 1, 1, 1, generator=rng) < 0.25) * _enclosed(cover)
+    fill = torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.4, 0.75 * paper + 0.25 * ink,
+                       torch.rand(n, 3, 1, 1, generator=rng))  # fmt: skip
+    ground = torch.lerp(paper, fill, filled)
+    return ground + (ink - ground) * cover
+
+
+def _enclosed(cover: Tensor) -> Tensor:
+    """1 where ink lies on all four sides of a pixel: what a flat fill between the outlines would cover."""
+    drawn = (cover > 0.3).float()
+    inside = torch.ones_like(drawn)
+    for side in (2, 3):
+        before = drawn.cumsum(side)
+        after = before.narrow(side, -1, 1) - before + drawn
+        inside *= (before > 0) & (after > 0)
+    return inside
 
 
 def _colour(rgba: Tensor, rng: torch.Generator) -> Tensor:

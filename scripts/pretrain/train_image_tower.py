@@ -1,12 +1,12 @@
-"""Step 2: trains an image tower against the frozen sentence vectors of step 1. Resumable.
+"""Step 3: trains an image tower against the frozen sentence vectors of step 1. Resumable.
 
     python scripts/pretrain/train_image_tower.py CORPUS OUT --tower regnetx_002 --images 3000000
 
 Multi-positive contrastive loss: an image against the captions of its batch and a fresh bank of BANK other
-captions, those that read the same all positive; plus the cosine to its own caption. bf16 autocast,
-channels-last. Kill it at any moment: the same command goes on from the last checkpoint (every two minutes)
-and draws what an undisturbed run draws. Every SNAPSHOT images the averaged weights are kept, for the curve in
-docs/encoder.md.
+captions, those that read the same all positive; plus the cosine to its own caption. Images are drawn by the
+weights of step 2. bf16 autocast, channels-last. Kill it at any moment: the same command goes on from the last
+checkpoint (every two minutes) and draws what an undisturbed run draws. Every SNAPSHOT images the averaged
+weights are kept, for the curve in docs/encoder.md.
 """
 
 from __future__ import annotations
@@ -46,13 +46,15 @@ class Corpus:
         number = {caption: i for i, caption in enumerate(json.loads((folder / "phrases.json").read_text()))}
         records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
         self.captions = [[number[c] for c in record["captions"]] for record in records]
+        self.cumulated = np.load(folder / "weights.npy").cumsum()
 
     def __len__(self) -> int:
         return len(self.captions)
 
-    def batch(self, index: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """ink uint8 [A, 64, 64], colour uint8 [B, 64, 64, 4], caption numbers int64 [A + B]."""
-        index = np.sort(index)  # drawings in ink first
+    def batch(self, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """ink uint8 [A, 64, 64], colour uint8 [B, 64, 64, 4], caption numbers int64 [A + B = size]."""
+        drawn = np.searchsorted(self.cumulated, rng.random(size) * self.cumulated[-1], side="right")
+        index = np.sort(drawn)  # drawings in ink first
         in_ink = index[index < len(self.ink)]
         in_colour = index[index >= len(self.ink)] - len(self.ink)
         captions = []
@@ -143,10 +145,7 @@ def main() -> None:
     while step < steps:
         # Random numbers depend on the step alone: a resumed run draws what an undisturbed one draws.
         numbers, rng = np.random.default_rng([1, step]), torch.Generator().manual_seed(step)
-        per_epoch = len(corpus) // BATCH
-        shuffled = np.random.default_rng([2, step // per_epoch]).permutation(len(corpus))
-        place = step % per_epoch * BATCH
-        ink, colour, captions = corpus.batch(shuffled[place : place + BATCH], numbers)
+        ink, colour, captions = corpus.batch(BATCH, numbers)
         pixels = paint(ink, colour, rng).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             features = model(pixels)

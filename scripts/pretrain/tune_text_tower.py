@@ -1,4 +1,4 @@
-"""Step 3b: tunes the distilled text tower to the finished image tower, which stays as it is.
+"""Step 5: tunes the distilled text tower to the finished image tower, which stays as it is.
 
     python scripts/pretrain/tune_text_tower.py CORPUS TOWER.safetensors TEXT.safetensors OUT
 
