@@ -3,47 +3,73 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors import safe_open
+from torch import Tensor
 
 from anchorline import AdaptedClassifier, Encoder, FeatureStore, Method, Suite, adapt, load
 from anchorline.captions import SINGLE_TEMPLATE
+from anchorline.choices import from_json, put, to_json
+from anchorline.runs import save
 from anchorline.suites.images import Folder, ImageSet
+from anchorline.tunables import Programs
+
+
+def short(method: Method) -> Method:
+    """The same row with little to train."""
+    if method.training is None:
+        return method
+    training = replace(method.training, epochs=2, batch=8)
+    return replace(method, training=training, search=tuple((path, some[1:3]) for path, some in method.search))
 
 
 def check_method(method: Method, encoder: Encoder, suite: Suite, tmp_path: Path) -> None:
-    """Raises AssertionError where a method breaks the contract. Takes about a second.
+    """Raises AssertionError where a method breaks the contract. Takes seconds.
 
     `suite` must be of folders, with at least one shift and one outlier set.
     """
-    first = adapt(encoder, suite, method, store=FeatureStore(tmp_path / "store"))
-    features = FeatureStore(tmp_path / "store").images(encoder, suite.test).vectors
-    logits = first.logits(features)
-    assert logits.shape == (len(features), len(suite.classes))
+    method = short(method)
+    store = FeatureStore(tmp_path / "store")
+    first = adapt(encoder, suite, method, store=store)
+    logits = logits_of(first, suite, store)
+    assert logits.shape == (len(suite.test), len(suite.classes))
     assert logits.isfinite().all()
     assert 0 <= first.seconds < 60
-    check_same_again(first, suite, features, tmp_path)
-    check_only_train_and_val_are_read(first, suite, features, tmp_path)
-    check_saved(first, features, tmp_path / "run")
+    assert 0 < first.threshold <= 1
+    assert from_json(json.loads(json.dumps(to_json(method)))) == method
+    check_same_again(first, suite, logits, tmp_path)
+    check_only_train_and_val_are_read(first, suite, logits, tmp_path)
+    check_saved(first, suite, store, tmp_path / "run")
+    check_zero_strength(first, suite, store)
+    if method.training:
+        check_interrupted(first, suite, logits, tmp_path)
     assert replace(encoder).hash == encoder.hash, "the anchor moved"  # a copy, because hashes are kept
-    if method.tunable == "nothing":
-        check_untouched(first, features)
+    if method.tunable.name == "nothing":
+        assert first.tuned == {}
+        assert first.parameters == 0
 
 
-def check_same_again(first: AdaptedClassifier, suite: Suite, features: torch.Tensor, tmp_path: Path) -> None:
+def logits_of(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -> Tensor:
+    return classifier.logits(classifier.views(store, suite.test))
+
+
+def check_same_again(first: AdaptedClassifier, suite: Suite, logits: Tensor, tmp_path: Path) -> None:
     """The same seed gives the same bits, whatever the state of torch's own random numbers."""
     torch.manual_seed(12345)
-    again = adapt(first.encoder, suite, first.method, store=FeatureStore(tmp_path / "another store"))
-    assert torch.equal(again.logits(features), first.logits(features))
+    store = FeatureStore(tmp_path / "another store")
+    again = adapt(first.encoder, suite, first.method, store=store)
+    assert torch.equal(logits_of(again, suite, store), logits)
     assert again.chosen == first.chosen
-    assert again.configuration_hash == first.configuration_hash
 
 
 def check_only_train_and_val_are_read(
-    first: AdaptedClassifier, suite: Suite, features: torch.Tensor, tmp_path: Path
+    first: AdaptedClassifier, suite: Suite, logits: Tensor, tmp_path: Path
 ) -> None:
     def gone(images: ImageSet) -> ImageSet:
         return replace(images, source=Folder(tmp_path / "nowhere"))
@@ -58,19 +84,23 @@ def check_only_train_and_val_are_read(
     assert blind.outliers
     store = FeatureStore(tmp_path / "store without test")
     found = adapt(first.encoder, blind, first.method, store=store)
-    assert torch.equal(found.logits(features), first.logits(features))
+    assert torch.equal(logits_of(found, suite, store), logits)
 
 
-def check_saved(first: AdaptedClassifier, features: torch.Tensor, run: Path) -> None:
+def check_saved(first: AdaptedClassifier, suite: Suite, store: FeatureStore, run: Path) -> None:
     """Saved and loaded, by encoder name and with the encoder at hand: the same bits."""
-    first.save(run)
+    save(first, run)
+    views = first.views(store, suite.test)
     for encoder in (None, first.encoder):
         loaded = load(run, encoder)
-        assert torch.equal(loaded.logits(features), first.logits(features))
-        assert torch.equal(loaded.cosines(features), first.cosines(features))
-        for field in ("method", "classes", "chosen", "seconds", "seed", "parameters"):
-            assert getattr(loaded, field) == getattr(first, field)
-        assert loaded.configuration_hash == first.configuration_hash
+        again = loaded.views(FeatureStore(run.parent / "store of loaded"), suite.test)
+        assert torch.equal(loaded.logits(again), first.logits(views))
+        assert torch.equal(loaded.cosines(again), first.cosines(views))
+        for field in (
+            *("method", "classes", "chosen", "seconds", "seed", "parameters", "alpha", "threshold"),
+            *("peak_memory", "learnt_from"),
+        ):
+            assert getattr(loaded, field) == getattr(first, field), field
     with safe_open(run / "tuned.safetensors", framework="pt") as stored:
         sizes = {name: stored.get_tensor(name).numel() for name in stored.keys()}  # noqa: SIM118
     assert sizes == {name: tensor.numel() for name, tensor in first.tuned.items()}
@@ -82,12 +112,73 @@ def check_saved(first: AdaptedClassifier, features: torch.Tensor, run: Path) -> 
     assert sorted(path.name for path in run.rglob("*")) == ["config.json", "tuned.safetensors"]
 
 
-def check_untouched(first: AdaptedClassifier, features: torch.Tensor) -> None:
-    """Nothing tuned: the logits are the encoder's cosines times its logit scale."""
-    assert first.tuned == {}
-    assert first.parameters == 0
+def check_zero_strength(first: AdaptedClassifier, suite: Suite, store: FeatureStore) -> None:
+    """Not trained at all, or blended all the way back: the untouched encoder (or the probe it starts from)."""
+    method = first.method
+    if method.training:
+        method = put(method, "training.epochs", 0)
+    if isinstance(method.tunable, Programs):  # a frame of no width that starts from nothing
+        for field, value in (("width", 0.0), ("resize", 1.0), ("start_from", "zero")):
+            method = put(method, f"tunable.{field}", value)
+    still = adapt(first.encoder, suite, method, store=store)
+    if getattr(method.tunable, "start_from", "") == "linear-probe":
+        expected = logits_of(adapt(first.encoder, suite, "linear-probe", store=store), suite, store)
+    else:
+        expected = untouched_logits(first, suite, store)
+    torch.testing.assert_close(logits_of(still, suite, store), expected, rtol=1e-4, atol=1e-4)
+    if first.method.blend.name != "none":
+        all_the_way = first.at(1.0)
+        expected = untouched_logits(first, suite, store)
+        torch.testing.assert_close(logits_of(all_the_way, suite, store), expected, rtol=1e-4, atol=1e-4)
+
+
+def untouched_logits(first: AdaptedClassifier, suite: Suite, store: FeatureStore) -> Tensor:
     encoder = first.encoder
     templates = SINGLE_TEMPLATE if first.method.captions == "single" else encoder.templates
-    cosines = features @ encoder.encode_classes(first.classes, templates).T
-    torch.testing.assert_close(first.cosines(features), cosines)
-    torch.testing.assert_close(first.logits(features), encoder.logit_scale * cosines)
+    captions = encoder.encode_classes(first.classes, templates)
+    return encoder.logit_scale * store.images(encoder, suite.test).vectors @ captions.T
+
+
+class Interrupting:
+    """A narrator whose bar interrupts at the n-th step that it is told of."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def say(self, sentence: str) -> None:
+        return
+
+    def bar(self, title: str, unit: str = "images"):
+        def tell(done: int, total: int) -> None:
+            self.left -= unit == "steps"
+            if unit == "steps" and self.left == 0:
+                raise KeyboardInterrupt
+
+        return tell
+
+
+def check_interrupted(first: AdaptedClassifier, suite: Suite, logits: Tensor, tmp_path: Path) -> None:
+    """Interrupted at several steps, of the first and of the second trial, and resumed: the same bits."""
+    store = FeatureStore(tmp_path / "store")
+    run = tmp_path / "interrupted"
+    for at in (2, 2, 5):
+        with pytest.raises(KeyboardInterrupt), always_kept():
+            adapt(first.encoder, suite, first.method, store=store, run=run, narrator=Interrupting(at))
+    torch.manual_seed(54321)
+    resumed = adapt(first.encoder, suite, first.method, store=store, run=run)
+    assert torch.equal(logits_of(resumed, suite, store), logits)
+    assert {name: tensor.tolist() for name, tensor in resumed.tuned.items()} == {
+        name: tensor.tolist() for name, tensor in first.tuned.items()
+    }
+    assert resumed.chosen == first.chosen
+    assert not list(run.rglob("checkpoint*"))
+    again = adapt(first.encoder, suite, first.method, store=store, run=run, narrator=Interrupting(1))
+    assert again.seconds == resumed.seconds  # finished: not run again
+
+
+@contextmanager
+def always_kept() -> Iterator[None]:
+    """Training keeps its state after every step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchorline.training.KEEP_EVERY", 0.0)
+        yield

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +9,12 @@ import torch
 import torch.nn.functional as F
 from check_method import check_method
 
-from anchorline import METHODS, FeatureStore, Suite, UserError, adapt, load
-from anchorline.methods import find_method
-from anchorline.tunables import TUNABLES, Problem
-from anchorline.tunables.base import Labelled
-from anchorline.tunables.head import fit
-
-PROBE = METHODS["linear-probe"]
+from anchorline import METHODS, Suite, UserError, adapt, load
+from anchorline.logistic import LinearHead, fit_head
+from anchorline.methods import SHOWN, find_method
+from anchorline.runs import save
+from anchorline.tunables import Labelled
+from anchorline.tunables.head import L2
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -32,10 +29,14 @@ def test_the_table():
         assert not row.about.endswith(".")  # 'anchorline methods' adds one
         assert "\n" not in row.about + row.source
         assert "arXiv" in row.source
-        assert row.tunable in TUNABLES
+        assert (row.objective is None) == (row.tunable.name == "nothing")
+        assert bool(row.search) == (row.training is not None)
         assert name == name.strip().lower()
     assert len({row.about for row in METHODS.values()}) == len(METHODS)
-    assert PROBE.l2 == tuple(sorted(set(PROBE.l2), reverse=True))
+    assert set(SHOWN) < set(METHODS)
+    budgets = {row.training.epochs for row in METHODS.values() if row.training}
+    trials = {len(values) for row in METHODS.values() for _, values in row.search}
+    assert len(budgets) == len(trials) == 1  # the same for every method
 
 
 def test_an_unknown_method_names_those_that_exist(tiny_encoder, colours):
@@ -58,24 +59,16 @@ def blobs(classes: int, each: int, spread: float, seed: int) -> Labelled:
     return Labelled(unit(torch.eye(8)[labels] + spread * noise), labels)
 
 
-def problem(train: Labelled, val: Labelled, *l2: float) -> Problem:
-    classes = int(train.labels.max()) + 1
-    return Problem(replace(PROBE, l2=l2 or PROBE.l2), torch.eye(8)[:classes], train, val)
-
-
-def probe(train: Labelled, val: Labelled, *l2: float):
-    given = problem(train, val, *l2)
-    fitted = fit(given)
-    return fitted, TUNABLES["head"].head(given.captions, 1.0, fitted.tuned)
+def probe(train: Labelled, val: Labelled, *l2: float) -> LinearHead:
+    return fit_head(train.features, train.labels, val.features, val.labels, l2 or L2)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_separable_features_are_learnt(classes):
     train, val, test = (blobs(classes, 12, 0.1, seed) for seed in (0, 1, 2))
-    fitted, head = probe(train, val)
-    assert fitted.tuned["head.weight"].shape == (classes, 8)
-    assert fitted.tuned["head.bias"].shape == (classes,)
-    assert sum(tensor.numel() for tensor in fitted.tuned.values()) == 9 * classes
+    head = probe(train, val)
+    assert head.weight.shape == (classes, 8)
+    assert head.bias.shape == (classes,)
     for part in (train, val, test):
         assert torch.equal(head(part.features).argmax(1), part.labels)
 
@@ -84,9 +77,8 @@ def test_separable_features_are_learnt(classes):
 @pytest.mark.parametrize("l2", [1e-1, 1e-2])
 def test_it_minimises_cross_entropy_plus_half_the_squared_norm(classes, l2):
     train = blobs(classes, 20, 0.5, 0)
-    fitted, _ = probe(train, train, l2)
-    weight = fitted.tuned["head.weight"].double().requires_grad_()
-    bias = fitted.tuned["head.bias"].double().requires_grad_()
+    head = probe(train, train, l2)
+    weight, bias = head.weight.double().requires_grad_(), head.bias.double().requires_grad_()
     loss = F.cross_entropy(train.features.double() @ weight.T + bias, train.labels)
     (loss + l2 / 2 * weight.square().sum()).backward()
     assert l2 * weight.abs().max() > 1e-2  # what the gradient of the penalty adds; it must cancel
@@ -98,9 +90,8 @@ def test_it_minimises_cross_entropy_plus_half_the_squared_norm(classes, l2):
 def test_the_strongest_penalty_leaves_the_class_priors(labels):
     labels = torch.tensor(labels)
     train = Labelled(blobs(4, 10, 0.3, 0).features, labels)
-    _, head = probe(train, train, 1e4)
     priors = labels.bincount() / len(labels)
-    found = head(blobs(4, 5, 0.3, 1).features).softmax(1)
+    found = probe(train, train, 1e4)(blobs(4, 5, 0.3, 1).features).softmax(1)
     torch.testing.assert_close(found, priors.expand_as(found), atol=2e-3, rtol=0)
 
 
@@ -111,14 +102,14 @@ def test_the_strength_is_chosen_on_val():
     noisy = Labelled(train.features, flipped)
     clean = blobs(3, 40, 0.3, 1)
     strong, weak = 1e-1, 1e-6
-    assert fit(problem(noisy, clean, weak, strong)).chosen == {"l2": strong}
-    assert fit(problem(noisy, noisy, weak, strong)).chosen == {"l2": weak}
+    assert probe(noisy, clean, weak, strong).l2 == strong
+    assert probe(noisy, noisy, weak, strong).l2 == weak
 
 
 def test_equal_accuracy_is_decided_by_cross_entropy():
     train, val = blobs(3, 12, 0.05, 0), blobs(3, 12, 0.05, 1)
-    assert fit(problem(train, val, 1e2, 1e-1, 1e-4)).chosen == {"l2": 1e-4}
-    assert fit(problem(train, val, 1e-4, 1e-4)).chosen == {"l2": 1e-4}
+    assert probe(train, val, 1e2, 1e-1, 1e-4).l2 == 1e-4
+    assert probe(train, val, 1e-4, 1e-4).l2 == 1e-4
 
 
 # ---- what is saved and loaded
@@ -126,7 +117,7 @@ def test_equal_accuracy_is_decided_by_cross_entropy():
 
 @pytest.fixture
 def run(tiny_encoder, colours, tmp_path) -> Path:
-    adapt(tiny_encoder, colours, "linear-probe").save(tmp_path / "run")
+    save(adapt(tiny_encoder, colours, "linear-probe"), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -141,7 +132,7 @@ def test_a_run_has_its_own_row_and_captions(run, tiny_encoder, colours):
     row = {**json.loads((run / "config.json").read_text())["method"], "about": "as it was"}
     loaded = load(edited(run, method=row, templates=["the {}"]), tiny_encoder)
     assert loaded.method.about == "as it was"
-    assert loaded.method.l2 == PROBE.l2
+    assert loaded.method.tunable.l2 == L2
     assert torch.equal(loaded.captions, tiny_encoder.encode_classes(colours.classes, ["the {}"]))
 
 
@@ -169,22 +160,7 @@ def test_directories_that_are_no_run(run, tiny_encoder, tmp_path):
 # ---- at work
 
 
-def test_predict(tiny_encoder, colours, colour_folders):
-    classifier = adapt(tiny_encoder, colours, "linear-probe")
-    files = [colour_folders / "test" / name / "00.png" for name in colours.classes]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = classifier.predict(files)
-    features = FeatureStore().images(tiny_encoder, colours.test).vectors
-    sure = classifier.logits(features).softmax(1).max(1)
-    for (name, confidence), row in zip(found, (0, 8, 16), strict=True):
-        assert name == colours.classes[sure.indices[row]]
-        assert confidence == pytest.approx(sure.values[row].item(), abs=1e-5)
-    with pytest.raises(UserError, match=r"cannot read .*nowhere\.png"):
-        classifier.predict([colour_folders / "nowhere.png"])
-
-
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["zero-shot", "linear-probe", "fine-tune", "coop"])
 def test_unreadable_images_of_train_are_not_passed_over(tiny_encoder, colour_folders, tmp_path, method):
     root = shutil.copytree(colour_folders, tmp_path / "c")
     (root / "train/red/07.png").write_bytes(b"no")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anchorline.adapting import adapt as adapt
     from anchorline.classifier import AdaptedClassifier as AdaptedClassifier
-    from anchorline.classifier import load as load
     from anchorline.comparing import Comparison as Comparison
     from anchorline.comparing import compare as compare
     from anchorline.encoder import Encoder as Encoder
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from anchorline.loading import load_encoder as load_encoder
     from anchorline.methods import METHODS as METHODS
     from anchorline.methods import Method as Method
+    from anchorline.runs import load as load
     from anchorline.suites import SUITES as SUITES
     from anchorline.suites import Suite as Suite
 
@@ -37,7 +37,7 @@ _PUBLIC = {
     "adapt": "adapting",
     "compare": "comparing",
     "evaluate": "evaluating",
-    "load": "classifier",
+    "load": "runs",
     "load_encoder": "loading",
 }
 __all__ = ["__version__", *_PUBLIC]

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from anchorline.classifier import AdaptedClassifier, templates_of
+from anchorline import runs, scores
+from anchorline.blends import ALPHAS
+from anchorline.choices import put
+from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
-from anchorline.errors import UserError
+from anchorline.errors import DivergedError, UserError
 from anchorline.features import Features, FeatureStore
+from anchorline.memory import peak_memory, reset_peak
 from anchorline.methods import Method, find_method
+from anchorline.processes import first_goes_first, is_first
+from anchorline.progress import Narrator, Silent
 from anchorline.suites.images import ImageSet
 from anchorline.suites.suite import Suite
-from anchorline.tunables import TUNABLES, Problem
-from anchorline.tunables.base import Labelled
+from anchorline.training import Examples, Trained, train
+from anchorline.tunables import Labelled, Task
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What adapting has tuned, and what val has chosen."""
+
+    tuned: dict[str, Tensor]
+    chosen: dict[str, float]
+    seconds: float = 0.0
 
 
 def adapt(
@@ -23,42 +46,175 @@ def adapt(
     method: str | Method,
     seed: int = 0,
     store: FeatureStore | None = None,
+    *,
+    run: str | Path | None = None,
+    narrator: Narrator | None = None,
+    trackers: tuple[str, ...] = (),
+    reuse: Sequence[AdaptedClassifier] = (),
 ) -> AdaptedClassifier:
     """Adapt an encoder to a suite's classes: learns from `train`, chooses on `val`, sees nothing else.
 
-    `seconds` of the classifier holds what its method needs: encoding the captions, decoding and
-    encoding train and val if it trains (as measured when they were done, if `store` has them),
-    and fitting. Raises `UserError` for an unknown method or unreadable images.
+    With `run`, the state of training is kept there and the same call goes on from it to the same bits; at the
+    end it is a run directory (see `load`), which the same call gives back without training again.
+
+    `reuse` holds classifiers of the same encoder, suite and seed: one that differs in its blend alone spares
+    the training.
+
+    `seconds` of the classifier holds what its method needs: encoding the captions, decoding and encoding
+    train and val if it trains (as measured when they were done, if `store` has them), and training, the
+    trials of a search included. Raises `UserError` for an unknown method, unreadable images, a diverging
+    loss, a full disk.
     """
     row = find_method(method) if isinstance(method, str) else method
-    store = store or FeatureStore()
-    templates = templates_of(encoder, row)
+    store, narrator = store or FeatureStore(), narrator or Silent()
+    directory = Path(run) if run else None
+    learnt_from = {"train": suite.train.content_hash(), "val": suite.val.content_hash()}
+    asked = runs.request(encoder, row, suite.classes, learnt_from, seed)
+    if directory and runs.finished(directory, asked):
+        return runs.load(directory, encoder)
+    templates = runs.templates_of(encoder, row)
     captions = store.classes(encoder, suite.classes, templates)
+    train_features, val_features = store.images(encoder, suite.train), store.images(encoder, suite.val)
     seconds = captions.seconds
-    train, val = store.images(encoder, suite.train), store.images(encoder, suite.val)
-    if row.tunable != "nothing":
-        seconds += train.seconds + val.seconds
+    if row.tunable.name != "nothing":
+        seconds += train_features.seconds + val_features.seconds
     begun = time.perf_counter()
-    fitted = TUNABLES[row.tunable].fit(
-        Problem(
-            method=row,
-            captions=captions.vectors,
-            train=_labelled(suite.train, train),
-            val=_labelled(suite.val, val),
-        )
-    )
-    return AdaptedClassifier(
+    reset_peak(encoder.device)
+    task = Task(
+        encoder, suite.classes, templates, captions.vectors, seed,
+        train=_labelled(suite.train, train_features), val=_labelled(suite.val, val_features),
+    )  # fmt: skip
+    work = _Work(task, suite, store, directory, runs.configuration_hash(asked), narrator, trackers)
+    found = _trained_before(row, asked, reuse) or work.best(row)
+    classifier = AdaptedClassifier(
         encoder=encoder,
         method=row,
         classes=suite.classes,
         templates=templates,
         captions=captions.vectors,
-        learnt_from={"train": suite.train.content_hash(), "val": suite.val.content_hash()},
-        tuned=fitted.tuned,
-        chosen=fitted.chosen,
-        seconds=seconds + time.perf_counter() - begun,
+        learnt_from=learnt_from,
+        tuned=found.tuned,
+        alpha=row.blend.alpha or 0.0,
+        chosen=found.chosen,
+        seconds=0.0,
+        threshold=0.0,
+        peak_memory=0.0,
         seed=seed,
     )
+    if row.blend.alpha is None:
+        classifier = _blended(classifier, suite, store)
+    classifier = replace(
+        classifier,
+        seconds=(found.seconds or seconds) + time.perf_counter() - begun,
+        threshold=_threshold(classifier, suite, store),
+        peak_memory=peak_memory(encoder.device),
+    )
+    with first_goes_first():
+        if directory and is_first():
+            runs.save(classifier, directory)
+            work.clean()
+    return classifier
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    task: Task
+    suite: Suite
+    store: FeatureStore
+    directory: Path | None
+    identity: str
+    narrator: Narrator
+    trackers: tuple[str, ...]
+
+    def best(self, row: Method) -> _Found:
+        """The trial of the method's search that does best on val; ties go to the first."""
+        if row.training is None or row.objective is None:
+            adaptation = row.tunable.start(self.task)
+            return _Found(adaptation.tuned(), adaptation.chosen)
+        best: tuple[tuple[float, float], _Found] | None = None
+        failed: DivergedError | None = None
+        for number, (values, method) in enumerate(_trials(row)):
+            try:
+                trained, chosen = self._train(method, number, values)
+            except DivergedError as error:  # this trial is lost, and the others may do well
+                failed = error
+                continue
+            if best is None or trained.merit > best[0]:
+                chosen = {**chosen, **values, "epoch": float(trained.epoch)}
+                best = (trained.merit, _Found(trained.tuned, chosen))
+        if best is None:
+            assert failed is not None
+            raise failed
+        return best[1]
+
+    def _train(self, method: Method, number: int, values: dict[str, Any]) -> tuple[Trained, dict[str, float]]:
+        assert method.training is not None
+        assert method.objective is not None
+        adaptation = method.tunable.start(self.task)
+        title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
+        run = self.directory / f"trial-{number}" if self.directory else None
+        trained = train(
+            adaptation, method.objective, method.training,
+            self._examples(self.suite.train, adaptation.changes_images),
+            self._examples(self.suite.val, adaptation.changes_images),
+            seed=self.task.seed, run=run, identity=self.identity, progress=self.narrator.bar(title, "steps"), trackers=self.trackers,
+        )  # fmt: skip
+        return trained, adaptation.chosen
+
+    def _examples(self, images: ImageSet, pixels: bool) -> Examples:
+        labels = torch.from_numpy(images.labels)
+        if pixels:
+            inputs = torch.from_numpy(self.store.pixels(self.task.encoder.geometry, images)[0])
+        else:
+            inputs = self.store.images(self.task.encoder, images).vectors
+        return Examples(inputs, labels)
+
+    def clean(self) -> None:
+        """The states of the trials have served; their metrics stay."""
+        assert self.directory is not None
+        for state in self.directory.glob("trial-*/checkpoint.safetensors"):
+            state.unlink()
+
+
+def _trained_before(row: Method, asked: dict[str, Any], reuse: Sequence[AdaptedClassifier]) -> _Found | None:
+    if row.training is None:
+        return None
+    for one in reuse:
+        same = replace(one.method, name=row.name, about=row.about, source=row.source, blend=row.blend)
+        if same == row and {**runs.request_of(one), "method": asked["method"]} == asked:
+            chosen = {name: value for name, value in one.chosen.items() if name != "alpha"}
+            return _Found(one.tuned, chosen, one.seconds)
+    return None
+
+
+def _trials(row: Method) -> Iterator[tuple[dict[str, Any], Method]]:
+    """Every combination of the values to try, with the method that has them."""
+    paths = [path for path, _ in row.search]
+    for values in product(*(options for _, options in row.search)):
+        method = row
+        for path, value in zip(paths, values, strict=True):
+            method = put(method, path, value)
+        yield dict(zip(paths, values, strict=True)), method
+
+
+def _blended(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -> AdaptedClassifier:
+    """The strength of the blend with the best val accuracy; ties go to the lower cross-entropy."""
+    assert suite.val.labels is not None
+    labels = torch.from_numpy(suite.val.labels)
+    best, merit = classifier, (-1.0, 0.0)
+    for alpha in ALPHAS:
+        candidate = classifier.at(alpha)
+        logits = candidate.logits(candidate.views(store, suite.val))
+        found = (float((logits.argmax(1) == labels).float().mean()), -float(F.cross_entropy(logits, labels)))
+        if found > merit:
+            best, merit = candidate, found
+    return replace(best, chosen={**classifier.chosen, "alpha": best.alpha})
+
+
+def _threshold(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -> float:
+    """The highest maximum softmax probability that at least 95 % of the val images reach."""
+    confidence = scores.msp(classifier.logits(classifier.views(store, suite.val)))
+    return float(confidence.sort(descending=True).values[math.ceil(0.95 * len(confidence)) - 1])
 
 
 def _labelled(images: ImageSet, features: Features) -> Labelled:

@@ -1,31 +1,37 @@
-"""The adapted classifier: what a method returns, can save, and gives back when loaded."""
+"""The adapted classifier: what a method returns."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import torch
 from torch import Tensor
 
-import anchorline
-from anchorline.captions import SINGLE_TEMPLATE
-from anchorline.encoder import Encoder
-from anchorline.errors import UserError
-from anchorline.loading import load_encoder
+from anchorline.blends import View
+from anchorline.choices import to_json
+from anchorline.encoder import Encoder, encode_pixels
+from anchorline.features import FeatureStore
 from anchorline.methods import Method
-from anchorline.suites.decode import decode_image
-from anchorline.tunables import TUNABLES, Head
+from anchorline.predicting import Prediction, predict
+from anchorline.suites.decode import Geometry
+from anchorline.suites.images import ImageSet, Progress
+from anchorline.suites.rgb import Pixels
+from anchorline.tunables import Adaptation, Task
 
-CONFIGURATION, TENSORS = "config.json", "tuned.safetensors"
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Unit image features [N, D] under the adapted and under the untouched encoder. They are the same where
+    nothing that images pass through was tuned."""
+
+    adapted: Tensor
+    untouched: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +39,19 @@ class AdaptedClassifier:
     """An encoder that a method has adapted to a list of classes.
 
     Attributes:
-        encoder: whose features the head reads.
+        encoder: the pre-trained one, untouched.
         method: the row of the table.
         classes: names; logits have their order.
         templates: the captions of a class, each with one `{}`.
-        captions: class vectors, unit, float32 [C, D].
+        captions: class vectors of the untouched encoder, unit, float32 [C, D].
         learnt_from: content hashes of the images of train and val.
-        tuned: the trained tensors by name.
+        tuned: the trained tensors by name, before blending.
+        alpha: the strength of the blend, the share of the pre-trained part.
         chosen: hyper-parameters that were chosen on val.
         seconds: wall time of adapting, the features of train and val included; see `adapt`.
-        seed: of all random numbers; the methods of today draw none.
+        threshold: the maximum softmax probability that 95 % of the validation images reach.
+        peak_memory: MiB while adapting: of the device if it is a GPU, else of the process (resident).
+        seed: of all random numbers.
     """
 
     encoder: Encoder
@@ -52,147 +61,87 @@ class AdaptedClassifier:
     captions: Tensor
     learnt_from: dict[str, str]
     tuned: dict[str, Tensor]
+    alpha: float
     chosen: dict[str, float]
     seconds: float
+    threshold: float
+    peak_memory: float
     seed: int
-
-    @property
-    def head(self) -> Head:
-        return TUNABLES[self.method.tunable].head(self.captions, self.encoder.logit_scale, self.tuned)
 
     @property
     def parameters(self) -> int:
         """How many numbers were trained."""
         return sum(tensor.numel() for tensor in self.tuned.values())
 
-    def logits(self, features: Tensor) -> Tensor:
-        """Unit image vectors [N, D] -> logits [N, C]; a softmax over them gives the confidence."""
-        return self.head(features)
+    def at(self, alpha: float) -> AdaptedClassifier:
+        """The same at another strength of its blend; nothing is trained anew."""
+        return replace(self, alpha=alpha)
 
-    def cosines(self, features: Tensor) -> Tensor:
-        """Unit image vectors [N, D] -> cosines to the class captions [N, C]."""
-        return features @ self.captions.T
+    @cached_property
+    def adaptation(self) -> Adaptation:
+        """The encoder with its tuned parts in place, weights blended."""
+        task = Task(self.encoder, self.classes, self.templates, self.captions, self.seed)
+        adaptation = self.method.tunable.start(task)
+        adaptation.put(self.method.blend.weights(self.tuned, adaptation.tuned(), self.alpha))
+        return adaptation.eval()
 
-    def predict(self, images: Sequence[str | Path]) -> list[tuple[str, float]]:
-        """Class name and confidence (largest softmax probability) for each image file.
+    @cached_property
+    def image_encoder(self) -> Encoder | AdaptedImages:
+        """Pixels to features; the untouched encoder itself where images meet nothing that was tuned."""
+        return AdaptedImages(self) if self.adaptation.changes_images else self.encoder
 
-        Raises `UserError` for a file that cannot be read.
-        """
-        found = []
-        for image in images:
-            try:
-                data = Path(image).read_bytes()
-            except OSError as error:
-                raise UserError(f"cannot read {image} ({error.strerror})") from error
-            pixels = decode_image(data, self.encoder.geometry, str(image))[None]
-            probabilities = self.logits(self.encoder.encode_images(pixels)).softmax(1)[0]
-            best = int(probabilities.argmax())
-            found.append((self.classes[best], float(probabilities[best])))
-        return found
-
-    def configuration(self) -> dict[str, Any]:
-        """All that says how this classifier came about, as plain JSON values."""
-        return {
-            "anchorline": anchorline.__version__,
-            "commit": commit(),
-            "encoder": self.encoder.name,
-            "encoder_hash": self.encoder.hash,
-            "preprocessing": self.encoder.preprocessing,
-            "templates": list(self.templates),
-            "train": self.learnt_from,
-            "method": dataclasses.asdict(self.method),
-            "seed": self.seed,
-            "classes": list(self.classes),
-            "chosen": self.chosen,
-        }
-
-    @property
-    def configuration_hash(self) -> str:
-        """Hex sha256 (16 digits) of the configuration, whatever the commit."""
-        facts = self.configuration()
-        for code in ("anchorline", "commit"):  # rows name the code themselves
-            facts.pop(code)
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-    def save(self, run: Path) -> None:
-        """Write the run directory: configuration and tuned tensors, nothing else."""
-        run.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.contiguous() for name, tensor in self.tuned.items()}
-        save_file(tensors, run / TENSORS)
-        facts = {**self.configuration(), "seconds": self.seconds}
-        (run / CONFIGURATION).write_text(
-            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    def views(self, store: FeatureStore, images: ImageSet, progress: Progress | None = None) -> Views:
+        """Features of a set, out of the store or kept there. Raises `UserError`."""
+        return Views(
+            store.images(self.image_encoder, images, progress).vectors,
+            store.images(self.encoder, images).vectors,
         )
 
-
-def load(run: str | Path, encoder: Encoder | None = None, device: str | None = None) -> AdaptedClassifier:
-    """The classifier of a run directory. `encoder` saves loading it again; else it is loaded by name,
-    onto `device`.
-
-    Raises `UserError` if the directory is no run, or the encoder is not the one that was adapted.
-    """
-    run = Path(run)
-    try:
-        facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
-        tensors = load_file(run / TENSORS)
-        method, classes = _method(facts["method"]), tuple(facts["classes"])
-        name, anchor, templates = facts["encoder"], facts["encoder_hash"], tuple(facts["templates"])
-        learnt_from = facts["train"]
-        rest = {key: facts[key] for key in ("chosen", "seconds", "seed")}
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(
-            f"{run} is not a run that anchorline wrote ({error}); "
-            f"give a directory with {CONFIGURATION} and {TENSORS}"
-        ) from error
-    encoder = encoder or load_encoder(name, device)
-    if encoder.hash != anchor:
-        raise UserError(
-            f"{run} was adapted from {name} with hash {anchor}, but "
-            f"{encoder.name} has hash {encoder.hash}; give the weights that it was adapted from"
+    @torch.no_grad()
+    def logits(self, views: Views) -> Tensor:
+        """Float32 [N, C]; a softmax over them gives the confidence."""
+        weight, bias = (tensor.cpu() for tensor in self.adaptation.classifier())
+        untouched = self.encoder.logit_scale * self.captions
+        return self.method.blend.logits(
+            View(views.adapted, weight, bias),
+            View(views.untouched, untouched, torch.zeros(len(untouched))),
+            self.alpha,
         )
-    return AdaptedClassifier(
-        encoder=encoder,
-        method=method,
-        classes=classes,
-        templates=templates,
-        captions=encoder.encode_classes(classes, templates),
-        learnt_from=learnt_from,
-        tuned=tensors,
-        **rest,
-    )
+
+    @torch.no_grad()
+    def cosines(self, views: Views) -> Tensor:
+        """Cosines between images and class captions [N, C], each as the adapted encoder sees it."""
+        return views.adapted @ self.adaptation.class_vectors().cpu().T
+
+    def predict(
+        self, images: Iterable[str | Path], bad_images: Literal["error", "skip"] = "error"
+    ) -> Iterator[Prediction]:
+        """What it says of image files, in their order; see `anchorline.predicting.predict`."""
+        return predict(self, images, bad_images)
+
+    def views_of(self, pixels: Pixels) -> Views:
+        """uint8 [N, H, W, 3], decoded with the encoder's geometry -> features."""
+        untouched = self.encoder.encode_images(pixels)
+        adapted = self.image_encoder.encode_images(pixels) if self.adaptation.changes_images else untouched
+        return Views(adapted, untouched)
 
 
-def _method(fields: Mapping[str, Any]) -> Method:
-    # The run's own row counts, not what the table says today.
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-    }
-    return Method(**values)
+class AdaptedImages:
+    """The image side of an adapted classifier, as a feature store wants it."""
 
+    def __init__(self, classifier: AdaptedClassifier) -> None:
+        self._adaptation = classifier.adaptation
+        encoder = classifier.encoder
+        self.device: torch.device = encoder.device
+        self.geometry: Geometry = encoder.geometry
+        self.preprocessing: str = encoder.preprocessing
+        digest = hashlib.sha256(encoder.hash.encode())
+        digest.update(json.dumps(to_json(classifier.method)["tunable"], sort_keys=True).encode())
+        for name, tensor in sorted(self._adaptation.tuned().items()):
+            digest.update(f"{name}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.numpy().tobytes())
+        self.hash = digest.hexdigest()[:16]
 
-def templates_of(encoder: Encoder, method: Method) -> tuple[str, ...]:
-    return SINGLE_TEMPLATE if method.captions == "single" else encoder.templates
-
-
-@cache
-def commit() -> str:
-    """The commit of the source that runs, with "+" if files differ from it; "" outside a checkout."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(here), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-
-    try:
-        if not git("ls-files", Path(__file__).name):  # installed inside somebody else's repository
-            return ""
-        return git("rev-parse", "--short=12", "HEAD") + (
-            "+" if git("status", "--porcelain", str(here)) else ""
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    def encode_images(self, pixels: Pixels, progress: Progress | None = None) -> Tensor:
+        """uint8 [N, H, W, 3] -> unit vectors, float32 [N, D], on the CPU."""
+        return encode_pixels(self._adaptation.features, pixels, self.device, progress)

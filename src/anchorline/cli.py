@@ -1,4 +1,4 @@
-"""The commands: compare, evaluate, methods, encoders, suites."""
+"""The commands: compare, adapt, predict, evaluate, methods, encoders, suites."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from rich.console import Console
 
 import anchorline
 from anchorline.errors import UserError
-from anchorline.methods import METHODS
 
 _Folders = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=DIR [NAME=DIR …]")]
 
@@ -47,14 +46,64 @@ class Compare:
     data: tyro.conf.OmitArgPrefixes[SuiteOptions]
     encoder: str = "pictogram-clip"
     """pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR."""
-    method: tuple[str, ...] = tuple(METHODS)
-    """Rows of the table of methods ('anchorline methods'); the untouched encoder is always added."""
+    method: tuple[str, ...] = ()
+    """Rows of the table of methods ('anchorline methods'), or "all"; left out: one of each family. The
+    untouched encoder is always added."""
+    set: tuple[str, ...] = ()
+    """Choices to change, FIELD=VALUE, in every method that has them: training.epochs=5 tunable.width=0.1."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of the methods that draw random numbers; figures are means over them."""
     out: Path = Path("runs/compare")
-    """Directory for results.jsonl, results.csv, report.html and one run a method."""
+    """Directory for results.jsonl, results.csv, report.html and one run a method and seed; the same command
+    goes on from what is there."""
+    track: tuple[str, ...] = ()
+    """Also log training to these: tensorboard, wandb, trackio (each needs its package)."""
     device: str = ""
     """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
     memory_limit: float = 4.0
     """GiB of decoded images to hold in memory; beyond it they lie in a temporary file."""
+
+
+@dataclass(frozen=True)
+class Adapt:
+    """Adapt an encoder by one method and keep the classifier in a run directory."""
+
+    data: tyro.conf.OmitArgPrefixes[SuiteOptions]
+    method: str
+    """A row of the table of methods ('anchorline methods')."""
+    encoder: str = "pictogram-clip"
+    """pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR."""
+    set: tuple[str, ...] = ()
+    """Choices to change, FIELD=VALUE: training.epochs=5 blend=residual."""
+    seed: int = 0
+    """Of all random numbers."""
+    out: Path = Path("runs/adapt")
+    """The run directory; the same command goes on from what is there."""
+    device: str = ""
+    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
+    memory_limit: float = 4.0
+    """GiB of decoded images to hold in memory; beyond it they lie in a temporary file."""
+    track: tuple[str, ...] = ()
+    """Also log training to these: tensorboard, wandb, trackio (each needs its package)."""
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Classify images with an adapted classifier; what it does not know is "unknown"."""
+
+    run: tyro.conf.Positional[Path]
+    """A run directory of 'adapt' or 'compare'."""
+    images: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Files, folders (searched through) and patterns such as 'photos/*.jpg'; "-" reads paths from standard
+    input."""
+    format: Literal["csv", "jsonl"] = "csv"
+    """Of the lines on standard output."""
+    bad_images: Literal["error", "skip"] = "error"
+    """What to do with images that cannot be read."""
+    encoder: str = ""
+    """Where the encoder is now, if not where it was adapted from."""
+    device: str = ""
+    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +137,7 @@ class Suites:
     """List the bundled suites, with the size of every set."""
 
 
-Command = Compare | Evaluate | Methods | Encoders | Suites
+Command = Compare | Adapt | Predict | Evaluate | Methods | Encoders | Suites
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -112,19 +161,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _complain(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        _complain("stopped; sets that were encoded whole are kept, and the same command goes on from there")
+        _complain("stopped; what is finished is kept, and the same command goes on from there")
         sys.exit(130)
 
 
 def _run(command: Command) -> None:
     # Imported here: they take seconds, and --help must not wait for them.
-    if isinstance(command, Compare | Evaluate):
+    if isinstance(command, Compare | Adapt | Evaluate | Predict):
         from anchorline import commands
 
         if isinstance(command, Compare):
             commands.compare(command)
-        else:
+        elif isinstance(command, Adapt):
+            commands.adapt(command)
+        elif isinstance(command, Evaluate):
             commands.evaluate(command)
+        else:
+            commands.predict(command)
     else:
         from anchorline import listings
 
@@ -159,7 +212,7 @@ def _joined(arguments: list[str]) -> list[str]:
     for argument in arguments:
         if argument.startswith("--"):
             name, equals, value = argument.partition("=")
-            flag = name if name in ("--shift", "--outlier", "--method") else ""
+            flag = name if name in ("--shift", "--outlier", "--method", "--set") else ""
             if flag:
                 gathered.setdefault(flag, []).extend([value] if equals else [])
                 first = not equals

@@ -1,21 +1,33 @@
-"""What the commands `compare` and `evaluate` do."""
+"""What the commands that load an encoder do: compare, adapt, predict, evaluate."""
 
 from __future__ import annotations
 
+import csv
+import dataclasses
+import json
+import sys
 import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from rich.console import Console
 
+import anchorline.adapting
 import anchorline.comparing
 import anchorline.evaluating
-from anchorline.classifier import load
-from anchorline.cli import Compare, Evaluate, SuiteOptions, named_folders, suggestion
+from anchorline import predicting
+from anchorline.choices import override
+from anchorline.cli import Adapt, Compare, Evaluate, Predict, SuiteOptions, named_folders, suggestion
 from anchorline.errors import UserError
-from anchorline.features import FeatureStore
+from anchorline.features import FeatureStore, suite_features
 from anchorline.loading import load_encoder
-from anchorline.methods import find_method
-from anchorline.progress import terminal
+from anchorline.methods import METHODS, SHOWN, Method, find_method
+from anchorline.predicting import Prediction, found_images
+from anchorline.processes import is_first
+from anchorline.progress import Narrator, Silent, terminal
+from anchorline.runs import load
 from anchorline.suites import SUITES, Suite
 from anchorline.tables import sets_table, summary_table
 
@@ -50,20 +62,21 @@ def read_suite(options: SuiteOptions) -> Suite:
 
 def compare(command: Compare) -> None:
     begun = time.perf_counter()
-    for name in command.method:
-        find_method(name)  # before anything long
+    rows = _rows(command.method or SHOWN, command.set)  # before anything long
     suite = read_suite(command.data)
-    with terminal() as narrator:
+    with _narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")
         comparison = anchorline.comparing.compare(
             suite,
             load_encoder(command.encoder, command.device or None),
-            command.method,
+            rows,
             command.out,
-            store=FeatureStore(memory_limit=int(command.memory_limit * 2**30)),
+            seeds=tuple(dict.fromkeys(command.seeds)),
+            store=_store(command.memory_limit),
             narrator=narrator,
+            trackers=command.track,
         )
-    console = Console(emoji=False)  # names of folders are text: ":cat:" and "[b]" stay what they are
+    console = _console()
     console.print(summary_table(comparison.rows))
     for note in comparison.suite.notes:
         console.print(f"note: {note}", markup=False, highlight=False)
@@ -71,6 +84,98 @@ def compare(command: Compare) -> None:
         f"{time.perf_counter() - begun:.0f} s in all. Report: {comparison.report.resolve()}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
+
+
+def adapt(command: Adapt) -> None:
+    (row,) = _rows((command.method,), command.set, strict=True)
+    suite = read_suite(command.data)
+    store = _store(command.memory_limit)
+    with _narrator() as narrator:
+        narrator.say(f"loading {command.encoder} …")
+        encoder = load_encoder(command.encoder, command.device or None)
+        suite, _ = suite_features(
+            store, encoder, suite, narrator.bar, (*suite.shifts, *suite.outliers, "test")
+        )
+        classifier = anchorline.adapting.adapt(
+            encoder,
+            suite,
+            row,
+            command.seed,
+            store,
+            run=command.out,
+            narrator=narrator,
+            trackers=command.track,
+        )
+    chosen = ", ".join(f"{name} {value:g}" for name, value in classifier.chosen.items())
+    _console().print(
+        f"{row.name}: {classifier.parameters:,} parameters trained in {classifier.seconds:.1f} s"
+        f"{f'; chosen on val: {chosen}' if chosen else ''}. Run: {command.out.resolve()}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def predict(command: Predict) -> None:
+    encoder = load_encoder(command.encoder, command.device or None) if command.encoder else None
+    classifier = load(command.run, encoder, command.device or None)
+    if not command.images:
+        raise UserError('no images are given; name files, folders or patterns, or "-" for standard input')
+    names = (name for given in command.images for name in (_lines() if given == "-" else [given]))
+    images = found_images(names)
+    skipped: list[str] = []
+    csv_lines = csv.writer(sys.stdout, lineterminator="\n")
+    if command.format == "csv":
+        csv_lines.writerow([field.name for field in dataclasses.fields(Prediction)])
+    for one in predicting.predict(classifier, images, command.bad_images, skipped):
+        if command.format == "csv":
+            csv_lines.writerow(
+                [one.path, one.label, one.nearest, f"{one.probability:.6f}", f"{one.ood_score:.6f}"]
+            )
+        else:
+            print(json.dumps(dataclasses.asdict(one), ensure_ascii=False))
+    for sentence in skipped:
+        warnings.warn(f"left out: {sentence}", stacklevel=1)
+
+
+def _lines() -> Iterator[str]:
+    return (line.rstrip("\n") for line in sys.stdin if line.strip())
+
+
+def _rows(names: Sequence[str], settings: Sequence[str], strict: bool = False) -> list[Method]:
+    """The rows of those names with the settings put in. A setting that fits none of them is an error; with
+    `strict`, one that does not fit all."""
+    values: dict[str, str] = {}
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(f"--set {setting}: expected FIELD=VALUE, for example --set training.epochs=5")
+        values[path] = value
+    rows = [find_method(name) for name in (METHODS if "all" in names else names)]
+    changed = []
+    complaints: dict[str, list[UserError]] = {path: [] for path in values}
+    for row in rows:
+        for path, value in sorted(values.items(), key=lambda item: item[0].count(".")):  # whole parts first
+            try:
+                row = override(row, {path: value})
+            except UserError as error:
+                complaints[path].append(error)
+        changed.append(row)
+    for errors in complaints.values():
+        if errors and (strict or len(errors) == len(rows)):
+            raise errors[0]
+    return changed
+
+
+def _narrator() -> AbstractContextManager[Narrator]:
+    return terminal() if is_first() else nullcontext(Silent())
+
+
+def _console() -> Console:
+    # Names of folders are text: ":cat:" and "[b]" stay what they are.
+    return Console(emoji=False, quiet=not is_first())
+
+
+def _store(memory_limit: float) -> FeatureStore:
+    return FeatureStore(memory_limit=int(memory_limit * 2**30))
 
 
 def evaluate(command: Evaluate) -> None:

@@ -10,15 +10,16 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.adapting import adapt
+from anchorline.blends import ALPHAS
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.evaluating import rows_of, table_of
-from anchorline.evaluation import Metric, Outcome, changes, measure, outcomes
+from anchorline.evaluation import AXES, Metric, Outcome, changes, measure, outcomes
 from anchorline.facts import facts, notes, plan
-from anchorline.features import Features, FeatureStore, suite_features
-from anchorline.memory import peak_memory, reset_peak
-from anchorline.methods import METHODS, UNTOUCHED, find_method
+from anchorline.features import FeatureStore, suite_features
+from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
+from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.report import write_report
 from anchorline.showing import details
@@ -31,7 +32,7 @@ class Comparison:
 
     Attributes:
         rows: one row a number; the columns are those of results.csv.
-        classifiers: by method name.
+        classifiers: by method name, of the first seed.
         suite: as compared, without images that could not be read.
         directory: where everything was written.
     """
@@ -47,7 +48,7 @@ class Comparison:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a method: the three axes, their mean, the changes and the cost."""
+        """A row a method: the three axes, their mean, the changes and the cost, as means over seeds."""
         summary = self.rows[self.rows.role == "summary"]
         return summary.pivot_table(index="method", columns="metric", values="value", sort=False)
 
@@ -62,67 +63,89 @@ class _Evaluated:
 def compare(
     suite: Suite,
     encoder: Encoder,
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str | Method] = SHOWN,
     out: str | Path = "runs/compare",
     *,
-    seed: int = 0,
+    seeds: Sequence[int] = (0,),
     store: FeatureStore | None = None,
     narrator: Narrator | None = None,
+    trackers: tuple[str, ...] = (),
 ) -> Comparison:
-    """Adapt the encoder by each method and evaluate all on the same images.
+    """Adapt the encoder by each method, once a seed, and evaluate all on the same images.
 
-    The untouched encoder is always among them, and first: changes are measured against it.
-    Writes into `out`: results.jsonl, results.csv, report.html, and runs/METHOD for each method
-    (see `AdaptedClassifier.save`). Each image passes through the encoder once; what comes out is
-    kept, so that the same again takes seconds. Raises `UserError`.
+    The untouched encoder is always among them, and first: changes are measured against it. Methods that draw
+    no random numbers run once. Writes into `out`: results.jsonl, results.csv, alpha.csv (each blend at every
+    strength), report.html, and a run directory runs/METHOD/seed-SEED for each (see `load`). What is finished
+    there is not run again, and what was interrupted goes on. Each image passes through each encoder once;
+    what comes out is kept, so that the same again takes seconds. Raises `UserError`.
     """
     narrator, store = narrator or Silent(), store or FeatureStore()
-    names = list(dict.fromkeys([UNTOUCHED, *(find_method(name).name for name in methods)]))
+    rows = [find_method(m) if isinstance(m, str) else m for m in (UNTOUCHED, *methods)]
+    rows = list({row.name: row for row in rows}.values())
     directory = _writable(Path(out))
     narrator.say(plan(suite, encoder))
-    suite, features = suite_features(store, encoder, suite, lambda name: narrator.bar(name))
+    suite, features = suite_features(store, encoder, suite, narrator.bar)
     evaluated: list[_Evaluated] = []
-    for name in names:
-        evaluated.append(
-            _one(encoder, suite, name, seed, store, features, evaluated[0] if evaluated else None)
+    for row in rows:
+        for seed in seeds if row.training else seeds[:1]:
+            run = directory / "runs" / row.name / f"seed-{seed}"
+            classifier = adapt(
+                encoder, suite, row, seed, store, run=run, narrator=narrator, trackers=trackers,
+                reuse=[e.classifier for e in evaluated],
+            )  # fmt: skip
+            said = outcomes(classifier, suite, store, narrator.bar)
+            metrics = list(measure(classifier, suite, said))
+            metrics += changes(metrics, evaluated[0].metrics if evaluated else metrics)
+            evaluated.append(_Evaluated(classifier, said, metrics))
+            narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
+    table = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
+    curves = alpha_curves([e.classifier for e in evaluated], suite, store, narrator)
+    # Pictures and mistakes are those of the first seed; numbers are means over all.
+    first = list({e.classifier.method.name: e for e in reversed(evaluated)}.values())[::-1]
+    if is_first():
+        _write_results(directory, table, curves)
+        write_report(
+            directory / "report.html",
+            title=f"{suite.name} with {encoder.name}",
+            rows=table,
+            details=[details(e.classifier, suite, e.said, evaluated[0].said) for e in first],
+            curves=curves,
+            facts=facts(suite, [one.classifier for one in evaluated], features),
+            notes=notes(suite, encoder),
         )
-        classifier = evaluated[-1].classifier
-        classifier.save(directory / "runs" / name)
-        narrator.say(f"{name}: adapted in {classifier.seconds:.1f} s")
-    rows = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
-    rows.to_json(directory / "results.jsonl", orient="records", lines=True, force_ascii=False)
-    rows.to_csv(directory / "results.csv", index=False)
-    for one in evaluated:
-        own = rows[rows.method == one.classifier.method.name]
-        file = directory / "runs" / one.classifier.method.name / "metrics.jsonl"
+    return Comparison(table, {e.classifier.method.name: e.classifier for e in first}, suite, directory)
+
+
+def _write_results(directory: Path, table: pd.DataFrame, curves: pd.DataFrame) -> None:
+    table.to_json(directory / "results.jsonl", orient="records", lines=True, force_ascii=False)
+    table.to_csv(directory / "results.csv", index=False)
+    curves.to_csv(directory / "alpha.csv", index=False)
+    for (method, seed), own in table.groupby(["method", "seed"], sort=False):
+        file = directory / "runs" / str(method) / f"seed-{seed}" / "metrics.jsonl"
         own.to_json(file, orient="records", lines=True, force_ascii=False)
-    write_report(
-        directory / "report.html",
-        title=f"{suite.name} with {encoder.name}",
-        rows=rows,
-        details=[details(one.classifier, suite, one.said) for one in evaluated],
-        facts=facts(suite, [one.classifier for one in evaluated], features),
-        notes=notes(suite, encoder),
-    )
-    return Comparison(rows, {e.classifier.method.name: e.classifier for e in evaluated}, suite, directory)
 
 
-def _one(
-    encoder: Encoder,
-    suite: Suite,
-    name: str,
-    seed: int,
-    store: FeatureStore,
-    features: Mapping[str, Features],
-    untouched: _Evaluated | None,
-) -> _Evaluated:
-    reset_peak(encoder.device)
-    classifier = adapt(encoder, suite, name, seed, store)
-    said = outcomes(classifier, suite, features)
-    metrics = list(measure(classifier, suite, said))
-    metrics += changes(metrics, untouched.metrics if untouched else metrics)
-    metrics.append(Metric("", "summary", "peak_memory", peak_memory(encoder.device), unit="MiB"))
-    return _Evaluated(classifier, said, metrics)
+def alpha_curves(
+    classifiers: Sequence[AdaptedClassifier], suite: Suite, store: FeatureStore, narrator: Narrator
+) -> pd.DataFrame:
+    """The three axes of every blended classifier at every strength of its blend; nothing is trained.
+
+    Columns: method, seed, alpha (share of the pre-trained part), chosen, id_accuracy, shift_accuracy, auroc
+    (in percent). Blends of weights make a new encoder at each strength, through which all images pass.
+    """
+    found = []
+    for one in classifiers:
+        if one.method.blend.name == "none":
+            continue
+        tell = narrator.bar(f"{one.method.name}, alpha", "strengths")
+        for number, alpha in enumerate(sorted({*ALPHAS, one.alpha}), 1):
+            candidate = one.at(alpha)
+            metrics = measure(candidate, suite, outcomes(candidate, suite, store))
+            axes = {m.metric: m.value for m in metrics if m.role == "summary" and m.metric in AXES}
+            where = {"method": one.method.name, "seed": one.seed, "alpha": alpha}
+            found.append({**where, "chosen": alpha == one.alpha, **axes})
+            tell(number, len({*ALPHAS, one.alpha}))
+    return pd.DataFrame(found, columns=["method", "seed", "alpha", "chosen", *AXES])
 
 
 def _writable(directory: Path) -> Path:

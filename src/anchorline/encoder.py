@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -17,6 +17,7 @@ from anchorline.captions import captions_of
 from anchorline.suites.decode import Geometry
 from anchorline.suites.images import Progress
 from anchorline.suites.rgb import Pixels
+from anchorline.text_tower import TextTower
 
 _BATCH = 256
 
@@ -72,24 +73,37 @@ class Encoder:
         """All that turns an image into the model's input, as one line."""
         return f"{self.geometry} mean {self.mean} std {self.std}"
 
-    def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 [N, H, W, 3] -> float32 [N, 3, H, W], as the image tower wants it."""
-        x = pixels.to(self.device).permute(0, 3, 1, 2).float() / 255
-        mean = torch.tensor(self.mean, device=self.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=self.device).view(1, 3, 1, 1)
-        return (x - mean) / std
+    @property
+    def image_tower(self) -> nn.Module:
+        """Standardised images [N, 3, H, W] -> features [N, D]."""
+        return cast(nn.Module, self.model.visual)
 
-    @torch.no_grad()
+    def standardise(self, images: Tensor) -> Tensor:
+        """Pixels [N, 3, H, W] in [0, 1] -> what the image tower wants."""
+        mean, std = self._mean_and_std(images.device)
+        return (images - mean) / std
+
+    def as_seen(self, standardised: Tensor) -> Tensor:
+        """The inverse of `standardise`."""
+        mean, std = self._mean_and_std(standardised.device)
+        return standardised * std + mean
+
+    def _mean_and_std(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
+        return mean, torch.tensor(self.std, device=device).view(1, 3, 1, 1)
+
+    def forward_images(self, standardised: Tensor) -> Tensor:
+        """Standardised images [N, 3, H, W] -> unit vectors float32 [N, D], with gradients to the images."""
+        features = self.model.encode_image(standardised)  # type: ignore[operator]
+        return F.normalize(features.float(), dim=-1)
+
     def encode_images(self, pixels: Pixels, progress: Progress | None = None) -> Tensor:
         """uint8 [N, H, W, 3] -> unit vectors, float32 [N, D], on the CPU."""
-        found = []
-        for start in range(0, len(pixels), _BATCH):
-            batch = torch.from_numpy(np.require(pixels[start : start + _BATCH], requirements=("C", "W")))
-            features = self.model.encode_image(self.normalise(batch))  # type: ignore[operator]
-            found.append(F.normalize(features.float(), dim=-1).cpu())
-            if progress:
-                progress(min(start + _BATCH, len(pixels)), len(pixels))
-        return torch.cat(found)
+
+        def forward(images: Tensor) -> Tensor:
+            return self.forward_images(self.standardise(images))
+
+        return encode_pixels(forward, pixels, self.device, progress)
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str], progress: Progress | None = None) -> Tensor:
@@ -97,8 +111,7 @@ class Encoder:
         found = []
         for start in range(0, len(texts), _BATCH):
             tokens = self.tokenizer(list(texts[start : start + _BATCH])).to(self.device)
-            features = self.model.encode_text(tokens)  # type: ignore[operator]
-            found.append(F.normalize(features.float(), dim=-1).cpu())
+            found.append(TextTower(self.model)(tokens).cpu())
             if progress:
                 progress(min(start + _BATCH, len(texts)), len(texts))
         return torch.cat(found)
@@ -114,3 +127,22 @@ class Encoder:
             len(classes), len(templates), -1
         )
         return F.normalize(features.mean(1), dim=-1)
+
+
+def as_images(pixels: Tensor, device: torch.device) -> Tensor:
+    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in [0, 1], on the device."""
+    return pixels.to(device).permute(0, 3, 1, 2).float() / 255
+
+
+@torch.no_grad()
+def encode_pixels(
+    forward: Callable[[Tensor], Tensor], pixels: Pixels, device: torch.device, progress: Progress | None
+) -> Tensor:
+    """uint8 [N, H, W, 3] through `forward` (pixels in [0, 1] -> features) in batches: [N, D] on the CPU."""
+    found = []
+    for start in range(0, len(pixels), _BATCH):
+        batch = torch.from_numpy(np.require(pixels[start : start + _BATCH], requirements=("C", "W")))
+        found.append(forward(as_images(batch, device)).cpu())
+        if progress:
+            progress(min(start + _BATCH, len(pixels)), len(pixels))
+    return torch.cat(found)

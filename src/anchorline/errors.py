@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with 2; library users catch it.
     """
+
+
+class DivergedError(UserError):
+    """Training left the numbers: its loss or gradients are not finite any more."""

@@ -9,12 +9,14 @@ from typing import Any
 import pandas as pd
 
 import anchorline
-from anchorline.classifier import AdaptedClassifier, commit
+from anchorline.classifier import AdaptedClassifier
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric, measure, outcomes
 from anchorline.facts import suite_hash
 from anchorline.features import FeatureStore, suite_features
 from anchorline.progress import Narrator, Silent
+from anchorline.provenance import commit
+from anchorline.runs import configuration_hash, request_of
 from anchorline.suites.suite import Suite
 
 
@@ -39,12 +41,11 @@ def evaluate(
             "give images of its classes"
         )
     narrator = narrator or Silent()
-    suite, features = suite_features(
-        store or FeatureStore(), classifier.encoder, suite, narrator.bar, ("train", "val")
-    )
+    store = store or FeatureStore()
+    suite, _ = suite_features(store, classifier.encoder, suite, narrator.bar, ("train", "val"))
     for note in suite.notes:
         narrator.say(f"note: {note}")
-    metrics = measure(classifier, suite, outcomes(classifier, suite, features))
+    metrics = measure(classifier, suite, outcomes(classifier, suite, store, narrator.bar))
     return table_of(rows_of(suite, classifier, metrics))
 
 
@@ -60,7 +61,7 @@ def rows_of(suite: Suite, classifier: AdaptedClassifier, metrics: Iterable[Metri
     }
     run = {
         "commit": commit(),
-        "config_hash": classifier.configuration_hash,
+        "config_hash": configuration_hash(request_of(classifier)),
         "version": anchorline.__version__,
     }
     return [{**shared, **dataclasses.asdict(metric), **run} for metric in metrics]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from anchorline import scores
-from anchorline.classifier import AdaptedClassifier
-from anchorline.features import Features
-from anchorline.suites.images import ImageSet
+from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.features import FeatureStore
+from anchorline.suites.images import ImageSet, Progress
 from anchorline.suites.suite import Suite
 
 ID_POSITIVE, OUTLIER_POSITIVE = "id-positive", "outlier-positive"
+AXES = ("id_accuracy", "shift_accuracy", "auroc")
 MSP_TEMPERATURE = 1.0  # on the logits, which for zero-shot are cosines times the logit scale
 MCM_TEMPERATURE = 1.0  # on the cosines themselves
 
@@ -74,8 +75,8 @@ class Outcome:
         return self.predicted.eq(self.truth)
 
 
-def outcome(classifier: AdaptedClassifier, images: ImageSet, features: Features) -> Outcome:
-    logits, cosines = classifier.logits(features.vectors), classifier.cosines(features.vectors)
+def outcome(classifier: AdaptedClassifier, images: ImageSet, views: Views) -> Outcome:
+    logits, cosines = classifier.logits(views), classifier.cosines(views)
     if images.columns is not None:
         rivals = torch.ones(len(classifier.classes), dtype=torch.bool)
         rivals[list(images.columns)] = False
@@ -86,14 +87,23 @@ def outcome(classifier: AdaptedClassifier, images: ImageSet, features: Features)
 
 
 def outcomes(
-    classifier: AdaptedClassifier, suite: Suite, features: Mapping[str, Features]
+    classifier: AdaptedClassifier,
+    suite: Suite,
+    store: FeatureStore,
+    progress: Callable[[str], Progress | None] = lambda name: None,
 ) -> dict[str, Outcome]:
-    """What a classifier says of test, of every shift and of every outlier set, by set name."""
+    """What a classifier says of test, of every shift and of every outlier set, by set name.
+
+    `progress(set name)` gives the function that is told how far a set is that must be encoded.
+    """
     # Outliers face the classes that test does: a maximum over more of them would not be comparable.
     columns = suite.test.columns
     outliers = {name: replace(images, columns=columns) for name, images in suite.outliers.items()}
     sets = {"test": suite.test, **suite.shifts, **outliers}
-    return {name: outcome(classifier, images, features[name]) for name, images in sets.items()}
+    return {
+        name: outcome(classifier, images, classifier.views(store, images, progress(name)))
+        for name, images in sets.items()
+    }
 
 
 def measure(classifier: AdaptedClassifier, suite: Suite, found: Mapping[str, Outcome]) -> Iterator[Metric]:
@@ -167,6 +177,7 @@ def summary(measured: list[Metric], classifier: AdaptedClassifier) -> Iterator[M
     parameters = float(classifier.parameters)
     yield Metric("", "summary", "trainable_parameters", parameters, unit="parameters")
     yield Metric("", "summary", "seconds", classifier.seconds, unit="s")
+    yield Metric("", "summary", "peak_memory", classifier.peak_memory, unit="MiB")
 
 
 def changes(ours: list[Metric], untouched: list[Metric]) -> Iterator[Metric]:

@@ -10,10 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 import anchorline
-from anchorline.classifier import AdaptedClassifier, commit
+from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE
 from anchorline.features import Features
+from anchorline.provenance import commit
 from anchorline.suites.suite import Suite
 
 

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -18,8 +21,10 @@ from torch import Tensor
 from anchorline.captions import captions_of
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
-from anchorline.suites.decode import MEMORY_LIMIT, BadImage, decode
+from anchorline.processes import first_goes_first
+from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
 from anchorline.suites.images import ImageSet, Progress
+from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite
 
 FORMAT = "1"  # raise it when the same key would no longer give the same features
@@ -47,29 +52,59 @@ class Features:
     seconds: float
 
 
+class ImageEncoder(Protocol):
+    """What turns pixels into features: a pre-trained encoder, or the image side of an adapted one."""
+
+    @property
+    def hash(self) -> str: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def geometry(self) -> Geometry: ...
+
+    @property
+    def preprocessing(self) -> str: ...
+
+    def encode_images(self, pixels: Pixels, progress: Progress | None = None) -> Tensor: ...
+
+
 class FeatureStore:
-    """Features by encoder, images and preprocessing. The same three give the same file."""
+    """Features by encoder, images and preprocessing. The same three give the same file.
+
+    Decoded images are kept in memory as long as the store lives, up to `memory_limit` bytes in all, since
+    every adapted encoder asks for them again.
+    """
 
     def __init__(self, directory: Path | None = None, memory_limit: int = MEMORY_LIMIT) -> None:
         self.directory = directory or cache_directory()
         self.memory_limit = memory_limit
+        self._decoded: dict[tuple[str, str], tuple[Pixels, tuple[BadImage, ...]]] = {}
 
-    def images(self, encoder: Encoder, images: ImageSet, progress: Progress | None = None) -> Features:
+    def pixels(
+        self, geometry: Geometry, images: ImageSet, progress: Progress | None = None
+    ) -> tuple[Pixels, tuple[BadImage, ...]]:
+        """uint8 [N, H, W, 3] of the readable images, and those that are not; see `decode`."""
+        key = (str(geometry), images.content_hash())
+        if key not in self._decoded:
+            used = sum(pixels.nbytes for pixels, _ in self._decoded.values())
+            room = max(0, self.memory_limit - used)
+            self._decoded[key] = decode(images, geometry, memory_limit=room, progress=progress)
+        return self._decoded[key]
+
+    def images(self, encoder: ImageEncoder, images: ImageSet, progress: Progress | None = None) -> Features:
         def compute() -> tuple[Tensor, tuple[BadImage, ...]]:
             total = len(images)
-            pixels, bad = decode(
-                images,
-                encoder.geometry,
-                memory_limit=self.memory_limit,
-                # Decoding is the first half of the work on each image, encoding the second.
-                progress=progress and (lambda done, _: progress(done // 2, total)),
+            # Decoding is the first half of the work on each image, encoding the second.
+            pixels, bad = self.pixels(
+                encoder.geometry, images, progress and (lambda done, _: progress(done // 2, total))
             )
-            if not len(pixels):
-                return encoder.encode_texts([""])[:0], bad
-            encoded = encoder.encode_images(
+            if not len(pixels):  # no rows, but of the right width
+                return encoder.encode_images(np.zeros((1, *encoder.geometry.size, 3), np.uint8))[:0], bad
+            return encoder.encode_images(
                 pixels, progress and (lambda done, of: progress(total - (of - done) // 2, total))
-            )
-            return encoded, bad
+            ), bad
 
         found = self._keep(self._images_file(encoder, images), compute)
         # The same images may have been encoded where they lay before.
@@ -86,7 +121,7 @@ class FeatureStore:
         file = self._file("classes", key)
         return self._keep(file, lambda: (encoder.encode_classes(classes, templates), ()))
 
-    def _images_file(self, encoder: Encoder, images: ImageSet) -> Path:
+    def _images_file(self, encoder: ImageEncoder, images: ImageSet) -> Path:
         # A GPU rounds otherwise than a CPU.
         key = [encoder.hash, str(encoder.device.type), encoder.preprocessing, images.content_hash()]
         return self._file("images", key)
@@ -96,13 +131,14 @@ class FeatureStore:
         return self.directory / kind / f"{digest}.safetensors"
 
     def _keep(self, file: Path, compute: Callable[[], tuple[Tensor, tuple[BadImage, ...]]]) -> Features:
-        if kept := _read(file):
-            return kept
-        begun = time.perf_counter()
-        vectors, bad = compute()
-        features = Features(vectors, bad, time.perf_counter() - begun)
-        _write(file, features)
-        return features
+        with first_goes_first():
+            if kept := _read(file):
+                return kept
+            begun = time.perf_counter()
+            vectors, bad = compute()
+            features = Features(vectors, bad, time.perf_counter() - begun)
+            _write(file, features)
+            return features
 
 
 def _read(file: Path) -> Features | None:
@@ -148,8 +184,7 @@ def suite_features(
     """Features of every set of a suite, by set name, and the suite without its unreadable images.
 
     `progress(set name)` gives the function that is told how far the set is; `leave_out` names sets that
-    nobody will ask for. Raises `UserError` for
-    unreadable images if the suite says so.
+    nobody will ask for. Raises `UserError` for unreadable images if the suite says so.
     """
     found = {
         name: store.images(encoder, images, progress(name))

@@ -19,7 +19,8 @@ def methods() -> None:
         caption="what is trained? what for? what holds it to the anchor? how do both meet at inference?",
     )  # fmt: skip
     for row in METHODS.values():
-        table.add_row(row.name, row.tunable, row.objective, row.constraint, row.blend)
+        objective = row.objective.name if row.objective else "–"
+        table.add_row(row.name, row.tunable.name, objective, row.constraint, row.blend.name)
     console.print(table)
     for row in METHODS.values():
         console.print(f"[bold]{row.name}[/]: {row.about}. [dim]{row.source}[/]", highlight=False)

@@ -32,7 +32,9 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
     Raises `UserError`, which says what was tried and what works offline.
     """
     try:
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        # Each of several processes on one machine has a GPU of its own.
+        own = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+        where = torch.device(device or (own if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:
         raise UserError(f"unknown device {device!r}; give cpu, cuda, cuda:1 and so on") from error
     schema, architecture, weights = _parse(name)
@@ -67,7 +69,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
     size = config["size"]
     return Encoder(
         name=name,
-        model=model.eval(),
+        model=model.eval().requires_grad_(False),
         tokenizer=tokenizer,
         architecture=json.dumps(open_clip.get_model_config(architecture), sort_keys=True),
         geometry=Geometry(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from anchorline.blends import Blend, Features, Unblended, Weights
 from anchorline.errors import UserError
+from anchorline.objectives import Contrastive, CrossEntropy, Objective
+from anchorline.recipe import Training
+from anchorline.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt, Tunable
+
+Search = tuple[tuple[str, tuple[Any, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -16,26 +22,37 @@ class Method:
         name: for the command line and all tables.
         about: one line for a newcomer.
         tunable: what is trained.
-        objective: what for.
+        objective: what for; None if nothing is trained.
         constraint: what holds the trained weights to the pre-trained ones.
         blend: how adapted and pre-trained meet at inference.
+        training: how gradients are followed; None if there are none to follow.
+        search: fields ("training.lr") and the values to try; val chooses.
         captions: class captions: the mean over the encoder's "templates", or the paper's "single" one.
-        l2: strengths of the penalty ½·l2·‖W‖² per training image to choose from, on val.
         source: the paper.
     """
 
     name: str
     about: str
-    tunable: Literal["nothing", "head"]
-    objective: Literal["-", "cross-entropy"] = "-"
+    tunable: Tunable
+    objective: Objective | None = None
     constraint: Literal["none"] = "none"
-    blend: Literal["none"] = "none"
+    blend: Blend = field(default_factory=Unblended)
+    training: Training | None = None
+    search: Search = ()
     captions: Literal["templates", "single"] = "templates"
-    l2: tuple[float, ...] = ()
     source: str = ""
 
 
 UNTOUCHED = "zero-shot"  # the row that all changes are measured against
+
+# Every method that follows gradients has the same budget: as many epochs, and four learning rates half a
+# decade apart around the usual one of its kind, chosen on val.
+_EPOCHS = 20
+_TOWER = Training(epochs=_EPOCHS, augmentation="crop", weight_decay=0.01)
+_TOWER_RATES: Search = (("training.lr", (3e-5, 1e-4, 3e-4, 1e-3)),)
+_INPUTS = Training(epochs=_EPOCHS, betas=(0.9, 0.98), eps=1e-6)
+_INPUT_RATES: Search = (("training.lr", (5e-5, 1.5e-4, 5e-4, 1.5e-3)),)
+_REPROGRAMMER = "Geng & Chen 2024, arXiv 2403.10800"
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -43,28 +60,118 @@ METHODS: dict[str, Method] = {
         Method(
             name=UNTOUCHED,
             about="the untouched encoder; class weights are the mean of several captions",
-            tunable="nothing",
+            tunable=Nothing(),
             source="Radford et al. 2021, arXiv 2103.00020, section 3.1.4",
         ),
         Method(
             name="zero-shot-single",
             about='the untouched encoder with one caption a class, "a photo of a {class}"',
-            tunable="nothing",
+            tunable=Nothing(),
             captions="single",
-            source="Geng & Chen 2024, arXiv 2403.10800",
+            source=_REPROGRAMMER,
         ),
         Method(
             name="linear-probe",
             about="a linear classifier on the frozen image features",
-            tunable="head",
-            objective="cross-entropy",
-            # The protocol of arXiv 2103.00020, appendix A.3: L-BFGS, strength swept on val in
-            # logarithmic steps. Strong end: weights near zero; weak end: the training set is fitted.
-            l2=(1e-1, 1e-2, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6),
+            tunable=Head(start_from="linear-probe"),
+            objective=CrossEntropy(),
             source="Radford et al. 2021, arXiv 2103.00020, appendix A.3",
+        ),
+        Method(
+            name="fine-tune",
+            about="all weights of the image tower, and a head that starts from the captions",
+            tunable=ImageTower(),
+            objective=CrossEntropy(),
+            training=_TOWER,
+            search=_TOWER_RATES,
+            source="Wortsman et al. 2022, arXiv 2109.01903, section 2",
+        ),
+        Method(
+            name="lp-ft",
+            about="a linear probe first, then fine-tuning from it",
+            tunable=ImageTower(start_from="linear-probe"),
+            objective=CrossEntropy(),
+            training=_TOWER,
+            search=_TOWER_RATES,
+            source="Kumar et al. 2022, arXiv 2202.10054",
+        ),
+        Method(
+            name="wise-ft",
+            about="fine-tuning, then a mean of fine-tuned and pre-trained weights; its share chosen on val",
+            tunable=ImageTower(),
+            objective=CrossEntropy(),
+            blend=Weights(),
+            training=_TOWER,
+            search=_TOWER_RATES,
+            source="Wortsman et al. 2022, arXiv 2109.01903",
+        ),
+        Method(
+            name="flyp",
+            about="both towers, trained as they were pre-trained: images against captions of their classes",
+            tunable=BothTowers(),
+            objective=Contrastive(),
+            training=_TOWER,
+            search=_TOWER_RATES,
+            source="Goyal et al. 2023, arXiv 2212.00638",
+        ),
+        Method(
+            name="bitfit",
+            about="only the biases of the image tower, and a head that starts from the captions",
+            tunable=ImageTower(parameters=("*bias",)),
+            objective=CrossEntropy(),
+            training=Training(epochs=_EPOCHS, augmentation="crop"),
+            search=_TOWER_RATES,
+            source="Ben Zaken et al. 2022, arXiv 2106.10199",
+        ),
+        Method(
+            name="visual-prompt",
+            about="a learned frame added to every image; encoder and captions stay",
+            tunable=Programs(
+                text=False, width=30 / 224, resize=1.0, start_from="zero", squash=False, frame_rate=1.0
+            ),
+            objective=CrossEntropy(),
+            training=Training(epochs=_EPOCHS),
+            search=(("training.lr", (1e-3, 3e-3, 1e-2, 3e-2)),),
+            captions="single",
+            source="Bahng et al. 2022, arXiv 2203.17274",
+        ),
+        Method(
+            name="coop",
+            about='the words "a photo of a" as vectors that are learned; encoder and images stay',
+            tunable=Prompt(),
+            objective=CrossEntropy(),
+            training=Training(epochs=_EPOCHS),
+            search=(("training.lr", (3e-4, 1e-3, 3e-3, 1e-2)),),
+            captions="single",
+            source="Zhou et al. 2022, arXiv 2109.01134",
+        ),
+        Method(
+            name="reprogrammer",
+            about="learned frames around images and learned inputs of captions; the encoder stays",
+            tunable=Programs(),
+            objective=Contrastive(focal=True),
+            training=_INPUTS,
+            search=_INPUT_RATES,
+            captions="single",
+            source=_REPROGRAMMER,
+        ),
+        Method(
+            name="residual-reprogrammer",
+            about="the reprogrammer's features, and 40 % of the untouched encoder's",
+            tunable=Programs(),
+            objective=Contrastive(focal=True),
+            blend=Features(),
+            training=_INPUTS,
+            search=_INPUT_RATES,
+            captions="single",
+            source=_REPROGRAMMER,
         ),
     )
 }
+
+
+# What a comparison shows unless it is told otherwise: one of each family, in minutes on two cores.
+SHOWN = (UNTOUCHED, "linear-probe", "fine-tune", "wise-ft", "reprogrammer", "residual-reprogrammer")
 
 
 def find_method(name: str) -> Method:

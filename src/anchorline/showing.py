@@ -5,22 +5,38 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
+import torch
 from PIL import Image
+from torch import Tensor
 
 from anchorline.classifier import AdaptedClassifier
+from anchorline.encoder import as_images
 from anchorline.evaluation import Outcome
-from anchorline.report import Histogram, MethodDetails, Mistake
+from anchorline.report import Changed, Histogram, MethodDetails, Mistake
+from anchorline.suites.decode import decode
 from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import open_rgb, quiet_pillow
 from anchorline.suites.suite import Suite
+from anchorline.tunables.programs import Reprogrammed
 
 THUMBNAIL = 96  # pixels
 MISTAKES, MISTAKES_PER_SET = 48, 12
+CHANGED_PER_SET, FRAMES = 8, 6
 
 
-def details(classifier: AdaptedClassifier, suite: Suite, found: Mapping[str, Outcome]) -> MethodDetails:
+def details(
+    classifier: AdaptedClassifier,
+    suite: Suite,
+    found: Mapping[str, Outcome],
+    before: Mapping[str, Outcome],
+) -> MethodDetails:
+    """`found` is what the classifier says, `before` what the untouched encoder said of the same sets."""
     labelled = {"test": suite.test, **suite.shifts}
+    broken = {name: before[name].right & ~found[name].right for name in labelled}
+    mended = {name: ~before[name].right & found[name].right for name in labelled}
+    counts = {name: (int(broken[name].sum()), int(mended[name].sum())) for name in labelled}
     return MethodDetails(
         method=classifier.method.name,
         about=classifier.method.about,
@@ -30,7 +46,56 @@ def details(classifier: AdaptedClassifier, suite: Suite, found: Mapping[str, Out
         ],
         mistakes=mistakes(classifier, labelled, found),
         per_class=per_class(classifier.classes, {name: found[name] for name in labelled}),
+        broken=changed(classifier.classes, labelled, found, before, broken),
+        mended=changed(classifier.classes, labelled, found, before, mended),
+        changes=pd.DataFrame.from_dict(counts, orient="index", columns=["broken", "mended"]),
+        frames=frames(classifier, suite.test),
     )
+
+
+def changed(
+    classes: tuple[str, ...],
+    sets: Mapping[str, ImageSet],
+    found: Mapping[str, Outcome],
+    before: Mapping[str, Outcome],
+    which: Mapping[str, Tensor],
+) -> list[Changed]:
+    """The first few of each set whose answer adapting turned, in the order of their paths."""
+    return [
+        Changed(
+            png_or_jpeg=thumbnail(sets[name], index),
+            set=name,
+            path=sets[name].paths[index],
+            truth=classes[int(found[name].truth[index])],
+            before=classes[int(before[name].predicted[index])],
+            after=classes[int(found[name].predicted[index])],
+        )
+        for name in sets
+        for index in which[name].nonzero()[:CHANGED_PER_SET, 0].tolist()
+    ]
+
+
+def frames(classifier: AdaptedClassifier, images: ImageSet) -> list[tuple[bytes, bytes]]:
+    """The first images of different classes as the encoder sees them without and with a learned frame."""
+    adaptation = classifier.adaptation
+    if not isinstance(adaptation, Reprogrammed) or adaptation.frame is None:
+        return []
+    encoder = classifier.encoder
+    assert images.labels is not None
+    first = np.unique(images.labels, return_index=True)[1][:FRAMES]
+    pixels = torch.from_numpy(decode(images.select(sorted(first)), encoder.geometry)[0])
+    plain = as_images(pixels, encoder.device)
+    with torch.no_grad():
+        framed = encoder.as_seen(adaptation.programmed(plain))
+    return [(_png(a), _png(b)) for a, b in zip(plain, framed, strict=True)]
+
+
+def _png(image: Tensor) -> bytes:
+    """Float [3, H, W] in [0, 1] -> an encoded picture."""
+    buffer = io.BytesIO()
+    pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def per_class(classes: tuple[str, ...], found: Mapping[str, Outcome]) -> pd.DataFrame:

@@ -1,26 +1,14 @@
-"""What can be trained. Each kind is one module with two functions, `fit` and `head`, listed here."""
+"""What can be trained: one module a kind, each with a frozen dataclass of choices."""
 
-from __future__ import annotations
+from anchorline.tunables.base import Adaptation, Labelled, Task, Tunable
+from anchorline.tunables.both_towers import BothTowers
+from anchorline.tunables.head import Head
+from anchorline.tunables.image_tower import ImageTower
+from anchorline.tunables.nothing import Nothing
+from anchorline.tunables.programs import Programs
+from anchorline.tunables.prompt import Prompt
 
-from collections.abc import Mapping
-from typing import Protocol
-
-from torch import Tensor
-
-from anchorline.tunables import head, nothing
-from anchorline.tunables.base import Fitted, Head, Problem
-
-__all__ = ["TUNABLES", "Fitted", "Head", "Problem", "Tunable"]
-
-
-class Tunable(Protocol):
-    """A module of this package."""
-
-    def fit(self, problem: Problem) -> Fitted:
-        """Learn from train, choose on val."""
-
-    def head(self, captions: Tensor, logit_scale: float, tuned: Mapping[str, Tensor]) -> Head:
-        """The classifier, from the class vectors [C, D] and what `fit` tuned."""
-
-
-TUNABLES: dict[str, Tunable] = {"nothing": nothing, "head": head}
+__all__ = [
+    "Adaptation", "BothTowers", "Head", "ImageTower", "Labelled", "Nothing", "Programs", "Prompt", "Task",
+    "Tunable",
+]  # fmt: skip

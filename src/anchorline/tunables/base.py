@@ -1,12 +1,18 @@
-"""What a tunable is given, and what it gives back."""
+"""What a tunable is given, and what it gives back: an encoder with parts that can be trained."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
-from torch import Tensor
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from anchorline.methods import Method
+from anchorline.captions import captions_of
+from anchorline.encoder import Encoder
+from anchorline.text_tower import TextTower
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,41 +24,123 @@ class Labelled:
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """One method on one suite, as seen by one encoder.
+class Task:
+    """One encoder and the classes that it is to tell apart.
 
     Attributes:
-        method: the row of the table.
-        captions: class vectors, unit, float32 [C, D].
-        train, val: what to learn from and what to choose on.
+        encoder: pre-trained; nobody changes it.
+        classes: names.
+        templates: the captions of a class, each with one `{}`.
+        captions: class vectors of the untouched encoder, unit, float32 [C, D].
+        seed: of all random numbers.
+        train, val: features of the untouched encoder; None where a classifier is only loaded.
     """
 
-    method: Method
+    encoder: Encoder
+    classes: tuple[str, ...]
+    templates: tuple[str, ...]
     captions: Tensor
-    train: Labelled
-    val: Labelled
+    seed: int = 0
+    train: Labelled | None = None
+    val: Labelled | None = None
+
+    def tokens(self) -> Tensor:
+        """Token numbers of all captions, int64 [C, T, L]."""
+        found = cast(Tensor, self.encoder.tokenizer(captions_of(self.classes, self.templates)))
+        return found.to(self.encoder.device).view(len(self.classes), len(self.templates), -1)
+
+    def generator(self) -> torch.Generator:
+        """Random numbers for what starts at random."""
+        return torch.Generator().manual_seed(self.seed)
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """What was tuned.
+class Adaptation(nn.Module):
+    """An encoder with tuned parts. Its parameters that require gradients are what is tuned; nothing else is
+    saved.
 
-    Attributes:
-        tuned: the trained tensors, by name; they alone are saved.
-        chosen: hyper-parameters chosen on val.
+    Fresh from `Tunable.start` it computes what the untouched encoder does, unless its tunable says otherwise.
+    This class is the untouched encoder; kinds of tunables override what they change.
     """
 
-    tuned: dict[str, Tensor] = field(default_factory=dict)
-    chosen: dict[str, float] = field(default_factory=dict)
+    changes_images = False  # whether image features differ from those of the untouched encoder
+    templates = 1  # captions of a class that training may draw from
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.__dict__["task"] = task  # no part of this module: its weights are frozen and not ours
+        self.chosen: dict[str, float] = {}  # hyper-parameters that starting has chosen on val
+        self.register_buffer("captions", task.captions.to(task.encoder.device), persistent=False)
+
+    @property
+    def encoder(self) -> Encoder:
+        return cast(Task, self.__dict__["task"]).encoder
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pixels in [0, 1], float32 [N, 3, H, W] -> unit vectors [N, D]."""
+        return self.encoder.forward_images(self.encoder.standardise(images))
+
+    def class_vectors(self, template: int | None = None) -> Tensor:
+        """Unit vectors [C, D]; of one template, or the mean over all."""
+        return cast(Tensor, self.captions)
+
+    def classifier(self, template: int | None = None) -> tuple[Tensor, Tensor]:
+        """weight [C, D] and bias [C] on unit image features."""
+        vectors = self.class_vectors(template)
+        return self.encoder.logit_scale * vectors, vectors.new_zeros(len(vectors))
+
+    def forward(self, x: Tensor, template: int | None = None) -> Tensor:
+        """Logits [N, C] of pixels, or of image features [N, D] if those do not change."""
+        weight, bias = self.classifier(template)
+        return (self.features(x) if self.changes_images else x) @ weight.T + bias
+
+    def groups(self, lr: float) -> list[dict[str, Any]]:
+        """Parameter groups for an optimizer at the method's learning rate."""
+        return [{"params": list(self._own().values()), "lr": lr}]
+
+    def _own(self) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def tuned(self) -> dict[str, Tensor]:
+        """Copies of the tuned tensors, by name, on the CPU."""
+        return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self._own().items()}
+
+    @torch.no_grad()
+    def put(self, tuned: Mapping[str, Tensor]) -> None:
+        """Take over tuned tensors by name."""
+        own = self._own()
+        if set(own) != set(tuned):
+            raise ValueError(f"tuned tensors do not fit: {sorted(set(own) ^ set(tuned))}")
+        for name, tensor in tuned.items():
+            own[name].copy_(tensor)
 
 
-@dataclass(frozen=True, eq=False)
-class Head:
-    """A linear classifier: logits = features @ weight.T + bias; weight [C, D], bias [C]."""
+class Captioned(Adaptation):
+    """An adaptation whose class vectors come out of a text tower anew each time."""
 
-    weight: Tensor
-    bias: Tensor
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.register_buffer("tokens", task.tokens(), persistent=False)
+        self.templates = len(task.templates)
 
-    def __call__(self, features: Tensor) -> Tensor:
-        """Unit vectors [N, D] -> logits [N, C]."""
-        return features @ self.weight.T + self.bias
+    def encode(self, tokens: Tensor) -> Tensor:
+        """int64 [N, L] -> unit vectors [N, D]."""
+        return TextTower(self.encoder.model)(tokens)
+
+    def class_vectors(self, template: int | None = None) -> Tensor:
+        tokens = cast(Tensor, self.tokens)
+        if template is not None:
+            return self.encode(tokens[:, template])
+        n_classes, n_templates, length = tokens.shape
+        found = self.encode(tokens.view(-1, length)).view(n_classes, n_templates, -1)
+        return F.normalize(found.mean(1), dim=-1)
+
+
+class Tunable(Protocol):
+    """A frozen dataclass that says what is trained; its fields are the choices."""
+
+    @property
+    def name(self) -> str:
+        """For the table of methods."""
+
+    def start(self, task: Task) -> Adaptation:
+        """The encoder with what is trained at its first values. Raises `UserError`."""

@@ -1,59 +1,58 @@
-"""A linear head on frozen features: multinomial logistic regression (arXiv 2103.00020, appendix A.3)."""
+"""A linear head on frozen features."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 
-from anchorline.tunables.base import Fitted, Head, Problem
+from anchorline.logistic import fit_head
+from anchorline.tunables.base import Adaptation, Task
 
-_ITERATIONS = 1000
+# The protocol of arXiv 2103.00020, appendix A.3: L-BFGS, strength swept on val in logarithmic steps.
+# Strong end: weights near zero; weak end: the training set is fitted.
+L2 = (1e-1, 1e-2, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6)
 
-
-def fit(problem: Problem) -> Fitted:
-    """The strength of the L2 penalty is the one with the best val accuracy; ties go to the lower
-    val cross-entropy, then to the stronger penalty."""
-    features = problem.train.features.double().numpy()
-    labels = problem.train.labels.numpy()
-    model = LogisticRegression(max_iter=_ITERATIONS, warm_start=True)
-    # For two classes scikit-learn fits one row w that stands for ±w/2, whose penalty is half of w's.
-    rows = 2 if len(problem.captions) == 2 else 1
-    best: tuple[float, float] | None = None
-    fitted = Fitted()
-    for l2 in sorted(problem.method.l2, reverse=True):  # warm start: strong to weak
-        model.set_params(C=rows / (l2 * len(labels)))
-        with warnings.catch_warnings():
-            # A fit cut off at the weak end is still a candidate, and val judges it.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(features, labels)
-        candidate = _both_rows(model)
-        logits = candidate(problem.val.features)
-        accuracy = float((logits.argmax(1) == problem.val.labels).float().mean())
-        score = (accuracy, -float(F.cross_entropy(logits, problem.val.labels)))
-        if best is None or score > best:
-            best = score
-            fitted = Fitted(
-                tuned={"head.weight": candidate.weight, "head.bias": candidate.bias},
-                chosen={"l2": l2},
-            )
-    return fitted
+StartOfHead = Literal["zero-shot", "linear-probe"]
 
 
-def _both_rows(model: LogisticRegression) -> Head:
-    """scikit-learn gives one row for two classes: the second against the first."""
-    weight, bias = np.asarray(model.coef_), np.asarray(model.intercept_)
-    if len(weight) == 1:
-        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    # scikit-learn's order is Fortran's; in ours, as on disk, a saved head gives the same bits.
-    return Head(torch.from_numpy(weight).float().contiguous(), torch.from_numpy(bias).float())
+class Headed(Adaptation):
+    """An adaptation with a linear classifier of its own in place of the captions'."""
+
+    def __init__(self, task: Task, start_from: StartOfHead, l2: Sequence[float] = L2) -> None:
+        super().__init__(task)
+        weight = task.encoder.logit_scale * task.captions
+        bias = torch.zeros(len(weight))
+        if start_from == "linear-probe" and task.train and task.val:
+            found = fit_head(task.train.features, task.train.labels, task.val.features, task.val.labels, l2)
+            weight, bias = found.weight, found.bias
+            self.chosen = {"l2": found.l2}
+        device = task.encoder.device
+        self.head = nn.ParameterDict(
+            {"weight": nn.Parameter(weight.to(device)), "bias": nn.Parameter(bias.to(device))}
+        )
+
+    def classifier(self, template: int | None = None) -> tuple[Tensor, Tensor]:
+        return self.head["weight"], self.head["bias"]
 
 
-def head(captions: Tensor, logit_scale: float, tuned: Mapping[str, Tensor]) -> Head:
-    return Head(weight=tuned["head.weight"], bias=tuned["head.bias"])
+@dataclass(frozen=True)
+class Head:
+    """A linear classifier on the frozen image features.
+
+    Attributes:
+        start_from: the captions' vectors times the logit scale, or multinomial logistic regression (which
+            leaves nothing to train).
+        l2: strengths of the regression's penalty ½·l2·‖W‖² per training image to choose from, on val.
+    """
+
+    start_from: StartOfHead = "zero-shot"
+    l2: tuple[float, ...] = L2
+
+    name = "head"
+
+    def start(self, task: Task) -> Adaptation:
+        return Headed(task, self.start_from, self.l2)

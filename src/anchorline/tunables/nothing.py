@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
-from torch import Tensor
-
-from anchorline.tunables.base import Fitted, Head, Problem
+from anchorline.tunables.base import Adaptation, Task
 
 
-def fit(problem: Problem) -> Fitted:
-    return Fitted()
+@dataclass(frozen=True)
+class Nothing:
+    """The untouched encoder."""
 
+    name = "nothing"
 
-def head(captions: Tensor, logit_scale: float, tuned: Mapping[str, Tensor]) -> Head:
-    """Cosines to the class vectors [C, D], times the encoder's logit scale."""
-    return Head(weight=logit_scale * captions, bias=captions.new_zeros(len(captions)))
+    def start(self, task: Task) -> Adaptation:
+        return Adaptation(task)

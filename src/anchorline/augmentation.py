@@ -1,0 +1,31 @@
+"""Augmentation of training images by name, the same for the same seed whatever else draws random numbers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+
+Augmentation = Literal["none", "flip", "crop"]
+
+
+def augment(images: Tensor, name: Augmentation, seed: int) -> Tensor:
+    """uint8 [N, H, W, 3] on the CPU -> the same, changed at random.
+
+    `flip`: half of the images mirrored; `crop`: also a random part of 60 to 100 % of the area, with an aspect
+    of 3:4 to 4:3, scaled back to H x W (bicubic), each image on its own.
+    """
+    if name == "none":
+        return images
+    height, width = images.shape[1:3]
+    steps: list[torch.nn.Module] = [v2.RandomHorizontalFlip()]
+    if name == "crop":
+        bicubic = v2.InterpolationMode.BICUBIC
+        steps.insert(0, v2.RandomResizedCrop((height, width), scale=(0.6, 1.0), interpolation=bicubic))
+    transform = v2.Compose(steps)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        changed = [transform(image) for image in images.permute(0, 3, 1, 2)]
+    return torch.stack(changed).permute(0, 2, 3, 1)

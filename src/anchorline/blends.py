@@ -1,0 +1,150 @@
+"""How adapted and pre-trained meet at inference. Imports torch only.
+
+Each blend has a strength α in [0, 1]: 0 is the adapted classifier alone, 1 the pre-trained one alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ALPHAS = tuple(i / 10 for i in range(11))
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What one encoder makes of images and classes.
+
+    Attributes:
+        images: image features, float32 [N, D].
+        weight, bias: the linear classifier on them, [C, D] and [C].
+    """
+
+    images: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    @property
+    def logits(self) -> Tensor:
+        """[N, C]."""
+        return self.images @ self.weight.T + self.bias
+
+
+class Blend(Protocol):
+    """A blend: `name` for the table; `alpha` is its strength, None if val is to choose it from `ALPHAS`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def alpha(self) -> float | None: ...
+
+    def weights(
+        self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
+    ) -> dict[str, Tensor]:
+        """The tensors with which the adapted encoder runs, by name."""
+
+    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
+        """[N, C]."""
+
+
+@dataclass(frozen=True)
+class Unblended:
+    """The adapted classifier alone."""
+
+    name = "none"
+    alpha = 0.0
+
+    def weights(
+        self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
+    ) -> dict[str, Tensor]:
+        return dict(tuned)
+
+    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
+        return adapted.logits
+
+
+@dataclass(frozen=True)
+class Weights:
+    """WiSE-FT: θ = (1 - α) θ_adapted + α θ_pre-trained (arXiv 2109.01903, equation 1, whose α is 1 - ours).
+
+    Attributes:
+        alpha: share of the pre-trained weights; None: chosen on val.
+    """
+
+    alpha: float | None = None
+
+    name = "weights"
+
+    def weights(
+        self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
+    ) -> dict[str, Tensor]:
+        return {name: torch.lerp(tensor, pretrained[name], alpha) for name, tensor in tuned.items()}
+
+    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
+        return adapted.logits
+
+
+@dataclass(frozen=True)
+class Features:
+    """Residual: z = (1 - α) z_adapted + α z_pre-trained of unit vectors (arXiv 2403.10800, section 3.3).
+
+    Attributes:
+        alpha: share of the pre-trained features; None: chosen on val.
+        on: which features are blended.
+        renormalise: make blended features unit vectors again; the paper does not.
+    """
+
+    alpha: float | None = 0.4
+    on: Literal["both", "image", "text"] = "both"
+    renormalise: bool = False
+
+    name = "features"
+
+    def weights(
+        self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
+    ) -> dict[str, Tensor]:
+        return dict(tuned)
+
+    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
+        images, weight, bias = adapted.images, adapted.weight, adapted.bias
+        if self.on != "text":
+            images = self._mixed(images, pretrained.images, alpha)
+        if self.on != "image":
+            weight = self._mixed(weight, pretrained.weight, alpha)
+            bias = torch.lerp(bias, pretrained.bias, alpha)
+        return View(images, weight, bias).logits
+
+    def _mixed(self, adapted: Tensor, pretrained: Tensor, alpha: float) -> Tensor:
+        mixed = torch.lerp(adapted, pretrained, alpha)
+        if not self.renormalise:
+            return mixed
+        # Class vectors carry the logit scale: their length, the mean of the two, is kept.
+        length = torch.lerp(adapted.norm(dim=-1, keepdim=True), pretrained.norm(dim=-1, keepdim=True), alpha)
+        return F.normalize(mixed, dim=-1) * length
+
+
+@dataclass(frozen=True)
+class Logits:
+    """(1 - α) logits_adapted + α logits_pre-trained: an ensemble of the two classifiers.
+
+    Attributes:
+        alpha: share of the pre-trained logits; None: chosen on val.
+    """
+
+    alpha: float | None = None
+
+    name = "logits"
+
+    def weights(
+        self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
+    ) -> dict[str, Tensor]:
+        return dict(tuned)
+
+    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
+        return torch.lerp(adapted.logits, pretrained.logits, alpha)

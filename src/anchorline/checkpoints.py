@@ -1,0 +1,80 @@
+"""State on disk without pickles: tensors in safetensors, everything else as JSON beside them in one file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from anchorline.errors import UserError
+
+_STATE = "state"
+
+
+def write_tensors(file: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
+    """Write tensors and JSON values whole or not at all: whoever kills us finds the file as it was before.
+
+    Raises `UserError` where the disk is full or may not be written.
+    """
+    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(ready, unfinished, metadata={_STATE: json.dumps(facts or {})})
+        with unfinished.open("rb") as written:
+            os.fsync(written.fileno())
+        unfinished.replace(file)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"cannot write {file} ({error}); make room or give another directory with --out, and the same "
+            "command goes on from what was last written"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """What `write_tensors` wrote, or None if there is no such file, or one that is not ours."""
+    try:
+        with safe_open(file, framework="pt") as stored:
+            facts = json.loads(stored.metadata()[_STATE])
+            return {name: stored.get_tensor(name) for name in stored.keys()}, facts  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
+
+
+def flatten(state: dict[str, Any]) -> tuple[dict[str, Tensor], Any]:
+    """An optimizer's `state_dict` as named tensors and the JSON values around them."""
+    tensors: dict[str, Tensor] = {}
+
+    def walk(value: Any, path: str) -> Any:
+        if isinstance(value, Tensor):
+            tensors[path] = value
+            return {"tensor": path}
+        if isinstance(value, dict):
+            return {"dict": [[key, walk(item, f"{path}.{key}")] for key, item in value.items()]}
+        if isinstance(value, list | tuple):
+            kind = "list" if isinstance(value, list) else "tuple"
+            return {kind: [walk(item, f"{path}.{i}") for i, item in enumerate(value)]}
+        return {"value": value}
+
+    return tensors, walk(state, "optimizer")
+
+
+def unflatten(tensors: dict[str, Tensor], facts: Any) -> Any:
+    """The inverse of `flatten`."""
+    ((kind, value),) = facts.items()
+    if kind == "tensor":
+        return tensors[value].clone()
+    if kind == "dict":
+        return {key: unflatten(tensors, item) for key, item in value}
+    if kind == "list":
+        return [unflatten(tensors, item) for item in value]
+    if kind == "tuple":
+        return tuple(unflatten(tensors, item) for item in value)
+    return value

@@ -1,0 +1,137 @@
+"""A method's choices as text: `--set tunable.width=0.1`, and JSON that gives the same method back."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from anchorline.blends import Features, Logits, Unblended, Weights
+from anchorline.errors import UserError
+from anchorline.methods import Method, Search
+from anchorline.objectives import Contrastive, CrossEntropy
+from anchorline.recipe import Training
+from anchorline.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt
+
+# What may stand after "--set tunable=", "--set objective=", "--set blend=".
+NAMED: dict[str, dict[str, Any]] = {
+    "tunable": {
+        "nothing": Nothing(),
+        "head": Head(),
+        "image-tower": ImageTower(),
+        "biases": ImageTower(parameters=("*bias",)),
+        "both-towers": BothTowers(),
+        "prompt": Prompt(),
+        "programs": Programs(),
+    },
+    "objective": {
+        "cross-entropy": CrossEntropy(),
+        "contrastive": Contrastive(),
+        "focal-contrastive": Contrastive(focal=True),
+    },
+    "blend": {"none": Unblended(), "weights": Weights(), "residual": Features(), "logits": Logits()},
+}
+_KINDS = {
+    kind.__name__: kind for kind in (*{type(v) for named in NAMED.values() for v in named.values()}, Training)
+}
+
+
+def to_json(method: Method) -> dict[str, Any]:
+    """Plain JSON values; parts carry the name of their kind."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(method):
+        value = getattr(method, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            value = {"kind": type(value).__name__, **dataclasses.asdict(value)}
+        found[field.name] = value
+    return found
+
+
+def from_json(fields: Mapping[str, Any]) -> Method:
+    """The inverse of `to_json`. Raises KeyError, TypeError or ValueError for what it never wrote."""
+    values = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            kind = _KINDS[value["kind"]]
+            value = kind(**{k: _tuples(v) for k, v in value.items() if k != "kind"})
+        values[name] = _tuples(value)
+    return Method(**values)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def override(method: Method, settings: Mapping[str, str]) -> Method:
+    """The method with fields changed: {"tunable.width": "0.1", "blend": "residual"}.
+
+    A field that is set is no longer searched. Raises `UserError` for a field or value that does not exist.
+    """
+    # Whole parts first, so that --set blend.alpha=0.5 blend=residual means what it says in any order.
+    for path, text in sorted(settings.items(), key=lambda item: item[0].count(".")):
+        value = _part(path, text) if path in NAMED else _value(method, path, text)
+        method = put(method, path, value)
+        method = dataclasses.replace(method, search=_without(method.search, path))
+    return method
+
+
+def put(method: Method, path: str, value: Any) -> Method:
+    """The method with the field at `path` ("training.lr") replaced."""
+    part, dot, name = path.partition(".")
+    if dot:
+        value = dataclasses.replace(getattr(method, part), **{name: value})
+    return dataclasses.replace(method, **{part: value})
+
+
+def _without(search: Search, path: str) -> Search:
+    return tuple(entry for entry in search if entry[0] != path)
+
+
+def _part(path: str, text: str) -> Any:
+    if text not in NAMED[path]:
+        raise UserError(f"--set {path}={text}: unknown; give one of {', '.join(NAMED[path])}")
+    return NAMED[path][text]
+
+
+def _value(method: Method, path: str, text: str) -> Any:
+    part, _, name = path.partition(".")
+    owner = getattr(method, part, None) if part in (*NAMED, "training") else None
+    known = [f"{p}.{f}" for p in (*NAMED, "training") for f in _fields(getattr(method, p))] + list(NAMED)
+    if owner is None or name not in _fields(owner):
+        near = difflib.get_close_matches(path, known, n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"--set {path}: {method.name} has no such field{hint}; it has {', '.join(known)}")
+    hint_of = get_type_hints(type(owner))[name]
+    try:
+        return _parsed(text, hint_of)
+    except ValueError as error:
+        raise UserError(f"--set {path}={text}: {error}") from error
+
+
+def _fields(part: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(part)] if dataclasses.is_dataclass(part) else []
+
+
+def _parsed(text: str, hint: Any) -> Any:
+    """Text -> a value of the type; ValueError with what is expected."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if text.lower() in ("none", "val") and type(None) in arguments:
+            return None
+        return _parsed(text, next(a for a in arguments if a is not type(None)))
+    if origin is Literal:
+        if text not in arguments:
+            raise ValueError(f"expected one of {', '.join(arguments)}")
+        return text
+    if origin is tuple:
+        return tuple(_parsed(item, arguments[0]) for item in text.split(","))
+    if hint is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError("expected true or false")
+        return text.lower() == "true"
+    try:
+        return hint(text)
+    except ValueError:
+        raise ValueError(f"expected {'a whole number' if hint is int else 'a number'}") from None

@@ -1,0 +1,106 @@
+"""`predict`: what an adapted classifier says of any images, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from anchorline import scores
+from anchorline.errors import UserError
+from anchorline.suites.decode import decode_image
+from anchorline.suites.images import find_images, in_parallel
+from anchorline.suites.rgb import Pixels
+
+if TYPE_CHECKING:
+    from anchorline.classifier import AdaptedClassifier
+
+UNKNOWN = "unknown"
+_AT_ONCE = 64  # images in memory
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is said of one image.
+
+    Attributes:
+        path: of the file, as given or found.
+        label: the class, or "unknown" where the image scores below the classifier's threshold, which keeps
+            95 % of the validation images.
+        nearest: the most probable class, known or not.
+        probability: its softmax probability.
+        ood_score: 1 - the maximum softmax probability: the higher, the less the image looks like any class.
+    """
+
+    path: str
+    label: str
+    nearest: str
+    probability: float
+    ood_score: float
+
+
+def predict(
+    classifier: AdaptedClassifier,
+    images: Iterable[str | Path],
+    bad_images: Literal["error", "skip"] = "error",
+    skipped: list[str] | None = None,
+) -> Iterator[Prediction]:
+    """Predictions in the order of the files, read as they are asked for, so that memory stays the same.
+
+    Raises `UserError` for a file that cannot be read, or leaves it out and appends the reason to `skipped`.
+    """
+    remaining = iter(images)
+    while block := [str(path) for path in islice(remaining, _AT_ONCE)]:
+        decoded = in_parallel(lambda i, paths=block: _decoded(classifier, paths[i]), len(block), None)  # type: ignore[misc]
+        readable: list[tuple[str, Pixels]] = []
+        for path, found in zip(block, decoded, strict=True):
+            if isinstance(found, UserError):
+                if bad_images == "error":
+                    raise found
+                if skipped is not None:
+                    skipped.append(str(found))
+            else:
+                readable.append((path, found))
+        if readable:
+            yield from _predictions(classifier, readable)
+
+
+def _decoded(classifier: AdaptedClassifier, path: str) -> Pixels | UserError:
+    try:
+        return decode_image(Path(path).read_bytes(), classifier.encoder.geometry, path)
+    except OSError as error:
+        return UserError(f"cannot read {path} ({error.strerror}); check the path")
+    except UserError as error:
+        return error
+
+
+def _predictions(classifier: AdaptedClassifier, images: list[tuple[str, Pixels]]) -> Iterator[Prediction]:
+    logits = classifier.logits(classifier.views_of(np.stack([pixels for _, pixels in images])))
+    confidence, best = scores.msp(logits), logits.argmax(1)
+    for (path, _), sure, index in zip(images, confidence.tolist(), best.tolist(), strict=True):
+        nearest = classifier.classes[index]
+        label = nearest if sure >= classifier.threshold else UNKNOWN
+        yield Prediction(path, label, nearest, sure, 1 - sure)
+
+
+def found_images(given: Iterable[str]) -> Iterator[str]:
+    """Image files behind names of files, folders (searched through) and patterns. Raises `UserError`."""
+    for name in given:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            inside = find_images(path)
+            if not inside:
+                raise UserError(f"the folder {path} holds no images; give another")
+            yield from (str(path / one) for one in inside)
+        elif path.exists() or not any(sign in name for sign in "*?["):
+            yield str(path)
+        else:
+            root = Path(path.anchor)  # a pattern is matched from its root, or from here
+            matching = sorted(root.glob(str(path.relative_to(root)) if path.anchor else str(path)))
+            if not matching:
+                raise UserError(f"nothing matches {name}; check the pattern")
+            yield from found_images(map(str, matching))

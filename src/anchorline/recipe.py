@@ -1,0 +1,73 @@
+"""How a method's parameters are trained: the settings, and what follows from them alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from anchorline.augmentation import Augmentation
+from anchorline.tunables import Adaptation
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a method's parameters are trained.
+
+    Attributes:
+        epochs: passes over train.
+        batch: images a step, over all processes; an epoch drops the images beyond whole batches.
+        lr: peak learning rate.
+        optimizer: torch's AdamW, or SGD with momentum betas[0].
+        betas, eps: of AdamW.
+        weight_decay: decoupled, on everything that is trained, unless a tunable says otherwise.
+        warmup: share of the steps over which the rate rises linearly; a cosine takes it to zero.
+        augmentation: of the training images: "none", "flip" or "crop" (with flip).
+        clip: largest norm of all gradients together; 0: none.
+        accumulate: parts into which a batch is cut to save memory; a contrastive loss sees one at a time.
+        patience: stop after so many epochs without a better val accuracy; 0: never. The best epoch counts.
+        precision: of the forward pass; "auto": bf16 on GPUs, float32 elsewhere.
+    """
+
+    epochs: int = 20
+    batch: int = 128
+    lr: float = 1e-4
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    warmup: float = 0.1
+    augmentation: Augmentation = "none"
+    clip: float = 1.0
+    accumulate: int = 1
+    patience: int = 0
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+
+
+def optimizer_of(adaptation: Adaptation, training: Training) -> torch.optim.Optimizer:
+    groups = adaptation.groups(training.lr)
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=training.lr, momentum=training.betas[0], weight_decay=training.weight_decay
+        )
+    return torch.optim.AdamW(
+        groups, lr=training.lr, betas=training.betas, eps=training.eps, weight_decay=training.weight_decay
+    )
+
+
+def rate_at(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate at a step: linear warm-up, then a cosine to zero."""
+    rise = warmup * steps
+    if step + 1 < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, steps - rise))) if step > rise else 1.0
+
+
+def mixed_seed(*numbers: int) -> int:
+    """One seed out of several, far from those of near numbers."""
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed * 6364136223846793005 + number + 1442695040888963407) % 2**63
+    return mixed

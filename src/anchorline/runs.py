@@ -1,0 +1,123 @@
+"""Run directories: one method, one suite, one seed, on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+import anchorline
+from anchorline.captions import SINGLE_TEMPLATE
+from anchorline.checkpoints import write_tensors
+from anchorline.choices import from_json, to_json
+from anchorline.classifier import AdaptedClassifier
+from anchorline.encoder import Encoder
+from anchorline.errors import UserError
+from anchorline.loading import load_encoder
+from anchorline.methods import Method
+from anchorline.provenance import commit
+
+CONFIGURATION, TENSORS = "config.json", "tuned.safetensors"
+
+
+def request(
+    encoder: Encoder, method: Method, classes: Sequence[str], learn_from: dict[str, str], seed: int
+) -> dict[str, Any]:
+    """All that decides what adapting gives, as plain JSON values."""
+    return {
+        "encoder": encoder.name,
+        "encoder_hash": encoder.hash,
+        "preprocessing": encoder.preprocessing,
+        "templates": list(templates_of(encoder, method)),
+        "train": learn_from,
+        "method": to_json(method),
+        "seed": seed,
+        "classes": list(classes),
+    }
+
+
+def request_of(classifier: AdaptedClassifier) -> dict[str, Any]:
+    """The request that led to a classifier."""
+    return request(
+        classifier.encoder, classifier.method, classifier.classes, classifier.learnt_from, classifier.seed
+    )
+
+
+def configuration_hash(facts: dict[str, Any]) -> str:
+    """Hex sha256 (16 digits) of a request."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def save(classifier: AdaptedClassifier, run: Path) -> None:
+    """Write the run directory: tuned tensors and, last, the configuration. Raises `UserError`."""
+    write_tensors(run / TENSORS, classifier.tuned)
+    asked = request_of(classifier)
+    facts = {
+        "anchorline": anchorline.__version__,
+        "commit": commit(),
+        "configuration_hash": configuration_hash(asked),
+        **asked,
+        "alpha": classifier.alpha,
+        "chosen": classifier.chosen,
+        "seconds": classifier.seconds,
+        "threshold": classifier.threshold,
+        "peak_memory": classifier.peak_memory,
+    }
+    unfinished = run / f"{CONFIGURATION}.part"
+    unfinished.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.replace(run / CONFIGURATION)
+
+
+def finished(run: Path, asked: dict[str, Any]) -> bool:
+    """Whether the directory holds the answer to this very request."""
+    try:
+        facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
+        return bool(facts["configuration_hash"] == configuration_hash(asked)) and (run / TENSORS).is_file()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def load(run: str | Path, encoder: Encoder | None = None, device: str | None = None) -> AdaptedClassifier:
+    """The classifier of a run directory. `encoder` saves loading it again; else it is loaded by name,
+    onto `device`.
+
+    Raises `UserError` if the directory is no run, or the encoder is not the one that was adapted.
+    """
+    run = Path(run)
+    try:
+        facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
+        tensors = load_file(run / TENSORS)
+        # The run's own row counts, not what the table says today.
+        method, classes = from_json(facts["method"]), tuple(facts["classes"])
+        name, anchor, templates = facts["encoder"], facts["encoder_hash"], tuple(facts["templates"])
+        rest = {key: facts[key] for key in ("alpha", "chosen", "seconds", "threshold", "peak_memory", "seed")}
+        rest["learnt_from"] = facts["train"]
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise UserError(
+            f"{run} is not a run that anchorline wrote ({error}); "
+            f"give a directory with {CONFIGURATION} and {TENSORS}"
+        ) from error
+    encoder = encoder or load_encoder(name, device)
+    if encoder.hash != anchor:
+        raise UserError(
+            f"{run} was adapted from {name} with hash {anchor}, but "
+            f"{encoder.name} has hash {encoder.hash}; give the weights that it was adapted from"
+        )
+    return AdaptedClassifier(
+        encoder=encoder,
+        method=method,
+        classes=classes,
+        templates=templates,
+        captions=encoder.encode_classes(classes, templates),
+        tuned=tensors,
+        **rest,
+    )
+
+
+def templates_of(encoder: Encoder, method: Method) -> tuple[str, ...]:
+    return SINGLE_TEMPLATE if method.captions == "single" else encoder.templates

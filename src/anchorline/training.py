@@ -1,0 +1,286 @@
+"""The one training loop: any adaptation, any objective, on any device and any number of processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from anchorline.augmentation import augment
+from anchorline.checkpoints import flatten, read_tensors, unflatten, write_tensors
+from anchorline.encoder import as_images
+from anchorline.errors import DivergedError, UserError
+from anchorline.objectives import Objective
+from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
+from anchorline.suites.images import Progress
+from anchorline.tunables import Adaptation
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+CHECKPOINT, LOG = "checkpoint.safetensors", "training.jsonl"
+KEEP_EVERY = 30.0  # seconds between states on disk
+_EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a loop reads.
+
+    Attributes:
+        inputs: uint8 pixels [N, H, W, 3], or float32 features [N, D] for what leaves images alone.
+        labels: int64 [N].
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass
+class _State:
+    step: int = 0
+    best: tuple[float, float] = (-1.0, -math.inf)  # val accuracy, minus val cross-entropy
+    best_epoch: int = 0
+    best_tuned: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def stopped(self, patience: int, epoch: int) -> bool:
+        return patience > 0 and epoch - self.best_epoch >= patience
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The tuned tensors of the best epoch, its val accuracy and minus cross-entropy, and what happened."""
+
+    tuned: dict[str, Tensor]
+    merit: tuple[float, float]
+    epoch: int
+    history: list[dict[str, float]]
+
+
+def train(
+    adaptation: Adaptation,
+    objective: Objective,
+    training: Training,
+    learn: Examples,
+    choose: Examples,
+    *,
+    seed: int = 0,
+    run: Path | None = None,
+    identity: str = "",
+    progress: Progress | None = None,
+    trackers: tuple[str, ...] = (),
+) -> Trained:
+    """Train, and keep the epoch with the best accuracy on `choose` (ties: the lower cross-entropy).
+
+    With `run`, the state is kept there every half minute, and a call of the same `identity` goes on from it to
+    the same bits; metrics go to run/training.jsonl. Random numbers depend on seed and step alone. Raises
+    `DivergedError` when the loss is no number any more, `UserError` when the disk is full; what was last kept
+    stays.
+    """
+    from accelerate import Accelerator, DistributedDataParallelKwargs
+
+    accelerator = Accelerator(
+        cpu=adaptation.encoder.device.type == "cpu",
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)],
+        log_with=list(trackers) or None,
+        project_dir=run,
+    )
+    loop = _Loop(adaptation, objective, training, learn, choose, seed, run, identity, accelerator)
+    if trackers:
+        accelerator.init_trackers("anchorline")
+    loop.resume()
+    kept = time.monotonic()
+    while not loop.finished:
+        loop.advance()
+        if progress:
+            progress(loop.state.step, loop.steps)
+        if loop.finished or time.monotonic() - kept >= KEEP_EVERY:
+            loop.keep()
+            kept = time.monotonic()
+    if trackers:
+        accelerator.end_training()
+    state = loop.state
+    return Trained(state.best_tuned, state.best, state.best_epoch, state.history)
+
+
+class _Loop:
+    def __init__(
+        self, adaptation: Adaptation, objective: Objective, training: Training, learn: Examples,
+        choose: Examples, seed: int, run: Path | None, identity: str, accelerator: Accelerator,
+    ) -> None:  # fmt: skip
+        self.adaptation, self.objective, self.training = adaptation, objective, training
+        self.learn, self.choose, self.seed, self.run = learn, choose, seed, run
+        self.identity, self.accelerator = identity, accelerator
+        self.parts = training.accumulate * int(accelerator.num_processes)
+        self.batch = min(training.batch, len(learn)) // self.parts * self.parts
+        if not self.batch:
+            raise UserError(
+                f"a batch of {min(training.batch, len(learn))} images cannot be cut into {self.parts} parts "
+                "(training.accumulate times processes); give a larger batch or fewer parts"
+            )
+        self.per_epoch = len(learn) // self.batch
+        self.steps = training.epochs * self.per_epoch
+        optimizer = optimizer_of(adaptation, training)
+        self.peaks = [group["lr"] for group in optimizer.param_groups]
+        self.model, self.optimizer = accelerator.prepare(adaptation, optimizer)
+        self.state = _State(best_tuned=adaptation.tuned())
+        self.precision = torch.bfloat16 if _half(training, adaptation) else torch.float32
+
+    @property
+    def finished(self) -> bool:
+        epoch, within = divmod(self.state.step, self.per_epoch)
+        return self.state.step >= self.steps or (
+            within == 0 and self.state.stopped(self.training.patience, epoch)
+        )
+
+    def advance(self) -> None:
+        """One step, and after the last of an epoch a look at val."""
+        step = self.state.step
+        rate = rate_at(step, self.steps, self.training.warmup)
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * rate
+        loss = self._learn(step)
+        if not math.isfinite(loss):
+            kept = f"; the last good state is in {self.run}" if self.run else ""
+            raise DivergedError(
+                f"the loss is {loss} at step {step + 1} of {self.steps}, learning rate "
+                f"{self.training.lr:g}{kept}; give a lower one with --set training.lr=…"
+            )
+        self.state.step += 1
+        if self.state.step % self.per_epoch == 0:
+            self._look(loss, rate)
+
+    def _learn(self, step: int) -> float:
+        images, labels = self._batch(step)
+        template = self._template(step)
+        parts = self.training.accumulate
+        self.optimizer.zero_grad()
+        total = 0.0
+        for part in range(parts):
+            mine = slice(
+                (part * self.accelerator.num_processes + self.accelerator.process_index) * self._share,
+                (part * self.accelerator.num_processes + self.accelerator.process_index + 1) * self._share,
+            )
+            with torch.autocast(
+                self.accelerator.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16
+            ):
+                logits = self.model(self._ready(images[mine]), template)
+            loss = self.objective(_gathered(logits.float()), self._labels(labels, part)) / parts
+            self.accelerator.backward(loss)
+            total += loss.item()
+        norm = self.accelerator.clip_grad_norm_(self.adaptation.parameters(), self.training.clip or math.inf)
+        if not math.isfinite(float(norm)):  # a finite loss may still have gradients that are none
+            return math.nan
+        self.optimizer.step()
+        return total
+
+    @property
+    def _share(self) -> int:
+        return self.batch // self.parts
+
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+        epoch, place = divmod(step, self.per_epoch)
+        order = torch.Generator().manual_seed(mixed_seed(self.seed, 0, epoch))
+        chosen = torch.randperm(len(self.learn), generator=order)[
+            place * self.batch : (place + 1) * self.batch
+        ]
+        images, labels = self.learn.inputs[chosen], self.learn.labels[chosen]
+        if self.adaptation.changes_images:
+            images = augment(images, self.training.augmentation, mixed_seed(self.seed, 1, step))
+        return images, labels
+
+    def _labels(self, labels: Tensor, part: int) -> Tensor:
+        """Of all processes' images of one part, in the order in which logits are gathered."""
+        size = self._share * self.accelerator.num_processes
+        return labels[part * size : (part + 1) * size].to(self.accelerator.device)
+
+    def _template(self, step: int) -> int | None:
+        """One caption template a step, as contrastive fine-tuning draws them; class vectors of all at val."""
+        count = self.adaptation.templates
+        return step % count if count > 1 else None
+
+    def _ready(self, inputs: Tensor) -> Tensor:
+        inputs = inputs.to(self.accelerator.device)
+        return as_images(inputs, inputs.device) if self.adaptation.changes_images else inputs
+
+    @torch.no_grad()
+    def _look(self, loss: float, rate: float) -> None:
+        logits = torch.cat([
+            self.adaptation(self._ready(inputs)).float().cpu()
+            for inputs in torch.split(self.choose.inputs, _EVALUATION_BATCH)
+        ])  # fmt: skip
+        accuracy = float((logits.argmax(1) == self.choose.labels).float().mean())
+        entropy = float(F.cross_entropy(logits, self.choose.labels))
+        state = self.state
+        epoch = state.step // self.per_epoch
+        found = {
+            "epoch": epoch, "step": state.step, "train_loss": loss, "val_accuracy": 100 * accuracy,
+            "val_cross_entropy": entropy, "lr": self.training.lr * rate,
+        }  # fmt: skip
+        state.history.append(found)
+        self.accelerator.log(found, step=state.step)
+        if (accuracy, -entropy) > state.best:
+            state.best, state.best_epoch = (accuracy, -entropy), epoch
+            state.best_tuned = self.adaptation.tuned()
+
+    def keep(self) -> None:
+        """Write the state, whole or not at all."""
+        if self.run is None or not self.accelerator.is_main_process:
+            return
+        state = self.state
+        tensors, optimizer = flatten(self.optimizer.optimizer.state_dict())
+        tensors |= {f"tuned.{name}": tensor for name, tensor in self.adaptation.tuned().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in state.best_tuned.items()}
+        facts = {
+            "identity": self.identity, "step": state.step, "best": state.best, "best_epoch": state.best_epoch,
+            "history": state.history, "optimizer": optimizer,
+        }  # fmt: skip
+        write_tensors(self.run / CHECKPOINT, tensors, facts)
+        lines = "".join(json.dumps(row) + "\n" for row in state.history)
+        (self.run / LOG).write_text(lines, encoding="utf-8")
+
+    def resume(self) -> None:
+        """Go on from the state on disk, if there is one."""
+        found = read_tensors(self.run / CHECKPOINT) if self.run else None
+        if not found or found[1]["identity"] != self.identity:
+            return
+        tensors, facts = found
+        self.adaptation.put(_under(tensors, "tuned."))
+        self.optimizer.optimizer.load_state_dict(unflatten(tensors, facts["optimizer"]))
+        self.state = _State(
+            step=facts["step"],
+            best=(facts["best"][0], facts["best"][1]),
+            best_epoch=facts["best_epoch"],
+            best_tuned=_under(tensors, "best."),
+            history=facts["history"],
+        )
+
+
+def _gathered(logits: Tensor) -> Tensor:
+    """Logits of all processes, in the order of their ranks, with gradients to each."""
+    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
+        return logits
+    from torch.distributed.nn.functional import all_gather
+
+    return torch.cat(list(all_gather(logits)))  # type: ignore[no-untyped-call]
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _half(training: Training, adaptation: Adaptation) -> bool:
+    if training.precision == "auto":
+        return adaptation.encoder.device.type == "cuda"
+    return training.precision == "bf16"

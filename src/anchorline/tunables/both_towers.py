@@ -1,0 +1,46 @@
+"""Image tower, text tower and logit scale together."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from anchorline.text_tower import TextTower
+from anchorline.tunables.base import Adaptation, Captioned, Task
+
+
+class TunedTowers(Captioned):
+    """A copy of the whole model; normalisation statistics stay as they were pre-trained."""
+
+    changes_images = True
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.model = copy.deepcopy(task.encoder.model).eval().requires_grad_(True)
+
+    def features(self, images: Tensor) -> Tensor:
+        found = self.model.encode_image(self.encoder.standardise(images))  # type: ignore[operator]
+        return F.normalize(found.float(), dim=-1)
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        return TextTower(self.model)(tokens)
+
+    def classifier(self, template: int | None = None) -> tuple[Tensor, Tensor]:
+        vectors = self.class_vectors(template)
+        return self.model.logit_scale.exp() * vectors, vectors.new_zeros(len(vectors))  # type: ignore[operator]
+
+    def train(self, mode: bool = True) -> TunedTowers:
+        return self  # evaluation mode, as for the image tower alone
+
+
+@dataclass(frozen=True)
+class BothTowers:
+    """The whole encoder; class vectors come from its text tower."""
+
+    name = "both towers"
+
+    def start(self, task: Task) -> Adaptation:
+        return TunedTowers(task)

@@ -1,0 +1,68 @@
+"""The image tower, or some of its parameters, and a head that starts from the captions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anchorline.errors import UserError
+from anchorline.tunables.base import Adaptation, Task
+from anchorline.tunables.head import Headed, StartOfHead
+
+
+class TunedTower(Headed):
+    """A copy of the image tower; normalisation statistics stay as they were pre-trained."""
+
+    changes_images = True
+
+    def __init__(self, task: Task, start_from: StartOfHead, parameters: tuple[str, ...]) -> None:
+        super().__init__(task, start_from)
+        self.tower = copy.deepcopy(task.encoder.image_tower).eval()
+        unused = [p for p in parameters if not any(_matches(n, (p,)) for n, _ in _parameters(self.tower))]
+        if unused:
+            names = [name for name, _ in _parameters(self.tower)]
+            raise UserError(
+                f"no parameter of the image tower of {task.encoder.name} matches {unused[0]!r}; "
+                f"its parameters are called {', '.join(names[:4])} …"
+            )
+        for name, parameter in _parameters(self.tower):
+            parameter.requires_grad_(_matches(name, parameters))
+
+    def features(self, images: Tensor) -> Tensor:
+        return F.normalize(self.tower(self.encoder.standardise(images)).float(), dim=-1)
+
+    def train(self, mode: bool = True) -> TunedTower:
+        return self  # stays in evaluation mode: batches of a small set are no basis for statistics
+
+
+def _parameters(tower: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    return tower.named_parameters()
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+@dataclass(frozen=True)
+class ImageTower:
+    """The image tower and a linear head.
+
+    Attributes:
+        parameters: patterns of the names of the tower's parameters that are trained.
+        start_from: where the head starts.
+    """
+
+    parameters: tuple[str, ...] = ("*",)
+    start_from: StartOfHead = "zero-shot"
+
+    @property
+    def name(self) -> str:
+        return "image tower + head" if "*" in self.parameters else "biases + head"
+
+    def start(self, task: Task) -> Adaptation:
+        return TunedTower(task, self.start_from, self.parameters)

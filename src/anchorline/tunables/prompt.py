@@ -1,0 +1,60 @@
+"""The context words of a caption, trained as vectors (CoOp; Zhou et al. 2022, arXiv 2109.01134)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from anchorline.errors import UserError
+from anchorline.text_tower import TextTower
+from anchorline.tunables.base import Adaptation, Captioned, Task
+
+
+class TunedPrompt(Captioned):
+    """Class vectors of "[v1] … [vM] class", the vectors shared by all classes."""
+
+    def __init__(self, task: Task, words: str) -> None:
+        # One caption a class, "a photo of a class", whose first words give way to the vectors.
+        task = replace(task, templates=(f"{words} {{}}",))
+        super().__init__(task)
+        tokenizer = task.encoder.tokenizer
+        alone = tokenizer([words])[0].to(task.encoder.device)
+        first = task.tokens()[:, 0]
+        same = (first == alone).all(0).long().cumprod(0).bool()
+        # What starts every caption: a start-of-text token, if the tokenizer has one, and the words.
+        length = int(same.sum())
+        blank = tokenizer([""])[0].to(task.encoder.device)
+        begin = int((blank == alone).long().cumprod(0).sum())
+        if length <= begin:
+            raise UserError(
+                f"the tokenizer of {task.encoder.name} gives the words {words!r} no tokens of their own at "
+                "the start of a caption; give other words with --set tunable.words=…"
+            )
+        self.begin, self.end = begin, length
+        embedding = TextTower(task.encoder.model).embedding.weight
+        self.context = nn.Parameter(embedding[alone[begin:length]].detach().clone())
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        def change(_tokens: Tensor, embedded: Tensor) -> Tensor:
+            context = self.context.expand(len(embedded), -1, -1)
+            return torch.cat([embedded[:, : self.begin], context, embedded[:, self.end :]], 1)
+
+        return TextTower(self.encoder.model)(tokens, change)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Context vectors before the class name.
+
+    Attributes:
+        words: what the vectors start from; as many vectors as they have tokens.
+    """
+
+    words: str = "a photo of a"
+
+    name = "prompt context"
+
+    def start(self, task: Task) -> Adaptation:
+        return TunedPrompt(task, self.words)
