@@ -113,7 +113,7 @@ def check_saved(first: AdaptedClassifier, suite: Suite, store: FeatureStore, run
 
 
 def check_zero_strength(first: AdaptedClassifier, suite: Suite, store: FeatureStore) -> None:
-    """Not trained at all, or blended all the way back: the untouched encoder (or the probe it starts from)."""
+    """Not trained, or blended all the way back: the untouched encoder (or the probe it starts from)."""
     method = first.method
     if method.training:
         method = put(method, "training.epochs", 0)

@@ -1,6 +1,8 @@
 """The commands as a user types them: what they print, what they write, what they say of mistakes."""
 
 import copy
+import io
+import json
 import shutil
 import subprocess
 import sys
@@ -31,6 +33,9 @@ def command(colour_folders, tiny_directory, tmp_path) -> list[str]:
     ]
 
 
+QUICK = ("--set", "training.epochs=2", "training.batch=8", "training.lr=1e-3")
+
+
 def error(capsys, *arguments: str) -> str:
     """The one sentence on standard error; the exit status is 2 and there is no traceback."""
     with pytest.raises(SystemExit) as caught:
@@ -46,17 +51,17 @@ def error(capsys, *arguments: str) -> str:
 
 def test_compare_then_evaluate(command, colour_folders, tiny_directory, tmp_path, capsys):
     more = [f"--shift=dark={colour_folders / 'dark'}", "--outlier", f"grey={colour_folders / 'grey'}"]
-    main([*command, *more])
+    main([*command, *more, "--method", "linear-probe"])
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].endswith(f" s in all. Report: {tmp_path / 'out' / 'report.html'}")
     assert "note: shift 'dark' holds 2 of the 3 classes; only these compete" in out
-    assert all(method in out for method in METHODS)
+    assert all(method in out for method in ("zero-shot", "linear-probe"))
     assert "images in 5 sets" not in out  # what goes on is told on standard error
     assert "3 classes, 79 images in 5 sets" in err
     rows = pd.read_csv(tmp_path / "out" / "results.csv")
     assert set(rows.set.dropna()) == {"test", "dark", "grey"}
 
-    run = tmp_path / "out" / "runs" / "linear-probe"
+    run = tmp_path / "out" / "runs" / "linear-probe" / "seed-0"
     main(["evaluate", str(run), *command[1:5], *more])
     out, _ = capsys.readouterr()
     assert "linear-probe on " in out
@@ -68,6 +73,51 @@ def test_compare_then_evaluate(command, colour_folders, tiny_directory, tmp_path
     main(["evaluate", str(run), *command[3:5], *more, "--encoder", f"local-dir:{moved}"])  # needs no train
     alone = capsys.readouterr().out
     assert all(f" {value:.1f} %" in alone for value in measured.value)
+
+
+def test_adapt_then_predict(command, colour_folders, tmp_path, capsys, monkeypatch):
+    run, test = tmp_path / "run", colour_folders / "test"
+    adapting = ["adapt", *command[1:3], *command[5:7], "--method", "fine-tune", *QUICK, "--out", str(run)]
+    main(adapting)
+    assert "parameters trained in" in (out := capsys.readouterr().out)
+    assert out.rstrip().endswith(f"Run: {run}")
+    assert "chosen on val: epoch" in out
+    facts = json.loads((run / "config.json").read_text())
+    assert facts["method"]["training"]["epochs"] == 2
+    assert facts["method"]["search"] == []
+    main(adapting)  # finished: says the same, at once
+    assert capsys.readouterr().out == out
+
+    main(["predict", str(run), str(test / "red"), str(test / "blue" / "0[0-2].png")])
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert list(table.columns) == ["path", "label", "nearest", "probability", "ood_score"]
+    assert len(table) == 8 + 3
+    assert set(table.nearest) <= {"blue", "green", "red"}
+    assert set(table.label) <= {"blue", "green", "red", "unknown"}
+    assert table.probability.between(1 / 3, 1).all()
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{test / 'red' / '00.png'}\n\n{test / 'red' / '01.png'}\n"))
+    main(["predict", str(run), "-", "--format", "jsonl"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(line["path"]).name for line in lines] == ["00.png", "01.png"]
+    assert lines[0]["nearest"] == table.nearest[0]
+
+    (tmp_path / "bad.png").write_bytes(b"no")
+    assert "bad.png" in error(capsys, "predict", str(run), str(tmp_path / "bad.png"))
+    main(["predict", str(run), str(tmp_path / "bad.png"), "--bad-images", "skip"])
+    assert "warning: left out: " in capsys.readouterr().err
+
+
+def test_choices_and_seeds(command, tmp_path, capsys):
+    main([*command, "--method", "fine-tune", "coop", *QUICK, "--set", "blend=residual", "--seeds", "0", "1"])
+    rows = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert rows.groupby("method").seed.nunique().to_dict() == {"zero-shot": 1, "fine-tune": 2, "coop": 2}
+    for method in ("fine-tune", "coop"):
+        facts = json.loads((tmp_path / "out" / "runs" / method / "seed-1" / "config.json").read_text())
+        assert facts["method"]["blend"]["kind"] == "Features"
+        assert facts["alpha"] == 0.4
+    out = capsys.readouterr().out
+    assert "±" in out
 
 
 def test_a_repeated_flag_adds_to_what_came_before(command, colour_folders, tmp_path):
@@ -91,7 +141,8 @@ def test_a_suite_file_and_skipped_images(command, colour_folders, tmp_path, caps
     main([*command[:1], "--suite", str(root / "suite.toml"), *command[5:], "--method", "zero-shot"])
     assert "note: test: 1 bad image skipped" in capsys.readouterr().out
     assert "red/00.png is empty" in error(capsys, *command[:3], "--test", str(root / "test"), *command[5:])
-    main([*command[:3], "--test", str(root / "test"), *command[5:], "--bad-images", "skip"])
+    skipping = ["--bad-images", "skip", "--method", "zero-shot"]
+    main([*command[:3], "--test", str(root / "test"), *command[5:], *skipping])
     assert "note: test: 1 bad image skipped" in capsys.readouterr().out
 
 
@@ -109,7 +160,7 @@ def test_names_are_not_taken_for_markup(command, colour_folders, tmp_path, capsy
     printed = capsys.readouterr().out
     assert f"Report: {out / 'report.html'}" in printed
     assert f"shift '[/x] {odd}' holds 2 of" in printed
-    main(["evaluate", str(out / "runs" / "zero-shot"), *sets])
+    main(["evaluate", str(out / "runs" / "zero-shot" / "seed-0"), *sets])
     printed = capsys.readouterr().out
     assert f"zero-shot on {odd}" in printed
     assert f"[/x] {odd} " in printed
@@ -150,6 +201,13 @@ MISTAKES = {
     "unknown encoder": (f"compare {FOLDERS} --encoder VitB32", "near it: ViT-B-32"),
     "unknown device": (f"compare {FOLDERS} --encoder TINY --device gpu", "unknown device 'gpu'"),
     "file in the way": (f"compare {FOLDERS} --encoder TINY --out FILE", "cannot write results into FILE"),
+    "no value to set": (f"compare {FOLDERS} --set training.epochs", "expected FIELD=VALUE"),
+    "nothing to set": (
+        f"compare {FOLDERS} --method fine-tune --set training.epoch=1",
+        "fine-tune has no such field; did you mean training.epochs?",
+    ),
+    "unfit to set": ("adapt --method zero-shot --set training.epochs=1", "zero-shot has no such field"),
+    "no images": ("predict HERE", "HERE is not a run that anchorline wrote"),
     "no run": (f"evaluate {FOLDERS}", "no run is given"),
     "not a run": (f"evaluate HERE {FOLDERS}", "HERE is not a run that anchorline wrote"),
     "missing run": (f"evaluate HERE/no {FOLDERS}", "HERE/no is not a run that anchorline wrote"),
@@ -183,9 +241,14 @@ def test_evaluate_wants_the_classes_of_the_run(command, colour_folders, tmp_path
     for name in ("train", "test"):
         (root / name / "red").rename(root / name / "crimson")
     folders = ["--train", str(root / "train"), "--test", str(root / "test")]
-    message = error(capsys, "evaluate", str(tmp_path / "out" / "runs" / "zero-shot"), *folders)
+    message = error(capsys, "evaluate", str(tmp_path / "out" / "runs" / "zero-shot" / "seed-0"), *folders)
     assert "has ['red'], only the images have ['crimson']" in message
-    unlike = ["evaluate", str(tmp_path / "out" / "runs" / "zero-shot"), "--test", str(root / "test")]
+    unlike = [
+        "evaluate",
+        str(tmp_path / "out" / "runs" / "zero-shot" / "seed-0"),
+        "--test",
+        str(root / "test"),
+    ]
     assert "'crimson'" in error(capsys, *unlike)
 
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from anchorline import METHODS, Comparison, Encoder, FeatureStore, Suite, UserError, compare, load
+from anchorline.choices import override
 from anchorline.evaluation import accuracy, outcome
+from anchorline.training import train
 
 # fmt: off
 COLUMNS = [
@@ -37,7 +39,7 @@ def calls(monkeypatch) -> list[int]:
 def found(tiny_encoder, colours, tmp_path_factory) -> Comparison:
     root = tmp_path_factory.mktemp("compared")
     store = FeatureStore(root / "cache")
-    return compare(colours, tiny_encoder, ["linear-probe"], root / "out", seed=3, store=store)
+    return compare(colours, tiny_encoder, ["linear-probe"], root / "out", seeds=[3], store=store)
 
 
 def value(rows: pd.DataFrame, method: str, metric: str) -> float:
@@ -65,9 +67,11 @@ def test_what_is_written(found):
     runs = [
         f"runs/{method}{part}"
         for method in ("linear-probe", "zero-shot")
-        for part in ("", "/config.json", "/metrics.jsonl", "/tuned.safetensors")
+        for part in (
+            *("", "/seed-3", "/seed-3/config.json", "/seed-3/metrics.jsonl", "/seed-3/tuned.safetensors"),
+        )
     ]
-    assert written == ["report.html", "results.csv", "results.jsonl", "runs", *runs]
+    assert written == ["alpha.csv", "report.html", "results.csv", "results.jsonl", "runs", *runs]
     assert found.report == found.directory / "report.html"
     page = found.report.read_text(encoding="utf-8")
     assert "zero-shot" in page
@@ -87,7 +91,7 @@ def test_csv_jsonl_and_the_runs_own_lines_agree_with_the_rows(found):
     lines = (found.directory / "results.jsonl").read_text(encoding="utf-8").splitlines()
     assert_same(pd.DataFrame([json.loads(line) for line in lines]), found.rows)
     for method in found.classifiers:
-        own = (found.directory / "runs" / method / "metrics.jsonl").read_text(encoding="utf-8")
+        own = (found.directory / "runs" / method / "seed-3" / "metrics.jsonl").read_text(encoding="utf-8")
         rows = pd.DataFrame([json.loads(line) for line in own.splitlines()])
         assert_same(rows, found.rows[found.rows.method == method])
 
@@ -111,13 +115,13 @@ def test_every_row_says_where_it_comes_from(found, colours, tiny_encoder):
 def test_the_figures_are_those_of_the_classifiers(found, colours, tiny_encoder):
     store = FeatureStore(found.directory.parent / "cache")
     for method, classifier in found.classifiers.items():
-        loaded = load(found.directory / "runs" / method, tiny_encoder)
+        loaded = load(found.directory / "runs" / method / "seed-3", tiny_encoder)
         for name, images in (("test", colours.test), ("dark", colours.shifts["dark"])):
-            features = store.images(tiny_encoder, images)
+            views = classifier.views(store, images)
             rows = found.rows
             row = rows[(rows.method == method) & (rows.set == name)].iloc[0]
-            assert row.value == accuracy(name, "", outcome(classifier, images, features)).value
-            assert torch.equal(loaded.logits(features.vectors), classifier.logits(features.vectors))
+            assert row.value == accuracy(name, "", outcome(classifier, images, views)).value
+            assert torch.equal(loaded.logits(views), classifier.logits(views))
     assert value(found.rows, "linear-probe", "id_accuracy") > 95  # three plain colours
 
 
@@ -138,17 +142,68 @@ def test_changes_are_against_zero_shot(found):
 
 
 def test_the_same_again_encodes_no_image(colours, tiny_encoder, tmp_path, calls):
-    first = compare(colours, tiny_encoder, out=tmp_path / "one")
+    methods = ["zero-shot", "linear-probe"]
+    first = compare(colours, tiny_encoder, methods, out=tmp_path / "one")
     assert sorted(calls) == sorted(len(images) for images in colours.sets().values())
-    again = compare(colours, tiny_encoder, out=tmp_path / "two")
+    again = compare(colours, tiny_encoder, methods, out=tmp_path / "two")
     assert len(calls) == len(colours.sets())
-    assert list(again.rows.method.unique()) == list(METHODS)
+    assert list(again.rows.method.unique()) == methods
     measured = ~first.rows.metric.isin(["seconds", "peak_memory"])
     assert_same(again.rows[measured], first.rows[measured])
     # Their seconds hold what encoding took when it was done, so they do not shrink to nothing.
     seconds = first.rows[(first.rows.method == "linear-probe") & (first.rows.metric == "seconds")]
     encoding = FeatureStore().images(tiny_encoder, colours.train).seconds
     assert seconds.value.item() >= encoding
+
+
+TRAINED = [
+    override(METHODS[name], {"training.epochs": "3", "training.batch": "8", "training.lr": "1e-3"})
+    for name in ("fine-tune", "wise-ft", "residual-reprogrammer")
+]
+
+
+def test_seeds_spread_and_finished_runs_are_not_run_again(colours, tiny_encoder, tmp_path, monkeypatch):
+    methods = ["linear-probe", *TRAINED]
+    first = compare(colours, tiny_encoder, methods, tmp_path, seeds=[0, 1])
+    seeds = first.rows.groupby("method", sort=False).seed.unique().map(list).to_dict()
+    assert seeds == {
+        "zero-shot": [0], "linear-probe": [0], "fine-tune": [0, 1], "wise-ft": [0, 1],
+        "residual-reprogrammer": [0, 1],
+    }  # fmt: skip
+    assert first.classifiers["fine-tune"].seed == 0
+    tuned = [tmp_path / "runs" / "fine-tune" / f"seed-{seed}" / "tuned.safetensors" for seed in (0, 1)]
+    assert tuned[0].read_bytes() != tuned[1].read_bytes()
+    monkeypatch.setattr("anchorline.adapting.train", None)  # nothing is trained any more
+    again = compare(colours, tiny_encoder, methods, tmp_path, seeds=[0, 1])
+    assert_same(again.rows, first.rows)
+    one = compare(colours, tiny_encoder, methods, tmp_path, seeds=[1])
+    both = first.rows[(first.rows.method == "fine-tune") & (first.rows.seed == 1)]
+    assert_same(one.rows[one.rows.method == "fine-tune"], both)
+
+
+def test_methods_that_differ_in_their_blend_are_trained_once(colours, tiny_encoder, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("anchorline.adapting.train", lambda *a, **k: calls.append(1) or train(*a, **k))
+    found = compare(colours, tiny_encoder, TRAINED[:2], tmp_path)
+    assert len(calls) == 1
+    ours, theirs = (found.classifiers[name] for name in ("fine-tune", "wise-ft"))
+    assert all(torch.equal(ours.tuned[name], theirs.tuned[name]) for name in ours.tuned)
+    assert theirs.seconds > ours.seconds  # its cost is all of it
+
+
+def test_alpha_curves_end_where_the_two_classifiers_stand(colours, tiny_encoder, tmp_path):
+    found = compare(colours, tiny_encoder, TRAINED, tmp_path)
+    curves = pd.read_csv(tmp_path / "alpha.csv")
+    assert set(curves.method) == {"wise-ft", "residual-reprogrammer"}
+    for method, curve in curves.groupby("method"):
+        assert curve.alpha.tolist() == pytest.approx([i / 10 for i in range(11)])
+        chosen = curve[curve.chosen].iloc[0]
+        for axis in ("id_accuracy", "shift_accuracy", "auroc"):
+            assert chosen[axis] == pytest.approx(value(found.rows, method, axis))
+    ends = curves[curves.method == "wise-ft"].set_index("alpha")
+    for alpha, method in ((0.0, "fine-tune"), (1.0, "zero-shot")):
+        for axis in ("id_accuracy", "shift_accuracy", "auroc"):
+            assert ends[axis][alpha] == pytest.approx(value(found.rows, method, axis), abs=0.01)
 
 
 def test_a_method_asked_for_twice_is_run_once(colours, tiny_encoder, tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchorline import METHODS, AdaptedClassifier, Suite
+from anchorline.classifier import Views
 from anchorline.evaluation import (
     ID_POSITIVE,
     OUTLIER_POSITIVE,
@@ -32,8 +33,19 @@ TEST = [[3, 1, 0], [0, 3, 1], [0, 2, 3], [5, 0, 0]]  # says a, b, c, a
 LABELS = [0, 1, 2, 2]
 
 
-def features(rows) -> Features:
-    return Features(torch.tensor(rows, dtype=torch.float32), (), 0.0)
+def features(rows) -> Views:
+    vectors = torch.tensor(rows, dtype=torch.float32)
+    return Views(vectors, vectors)
+
+
+class Known:
+    """A feature store that knows its sets by name."""
+
+    def __init__(self, found: dict[str, Views]) -> None:
+        self.found = found
+
+    def images(self, encoder, images, progress=None) -> Features:
+        return Features(self.found[images.name].adapted, (), 0.0)
 
 
 def images(name: str, labels=None, columns=None, count: int = 4) -> ImageSet:
@@ -54,7 +66,10 @@ def classifier(tiny_encoder) -> AdaptedClassifier:
         learnt_from={"train": "", "val": ""},
         tuned={"head.weight": torch.eye(3), "head.bias": torch.zeros(3)},
         chosen={"l2": 0.1},
+        alpha=0.0,
         seconds=1.5,
+        threshold=0.5,
+        peak_memory=2.5,
         seed=0,
     )
 
@@ -72,7 +87,7 @@ def suite(test: ImageSet, shifts=(), outliers=()) -> Suite:
 
 
 def measured(classifier, suite, found) -> list[Metric]:
-    return list(measure(classifier, suite, outcomes(classifier, suite, found)))
+    return list(measure(classifier, suite, outcomes(classifier, suite, Known(found))))
 
 
 def test_accuracy_over_all_classes(classifier):
@@ -176,11 +191,13 @@ def test_the_rows_of_a_suite_and_their_summary(classifier):
         "mean_of_axes": (75 + 50 + 50) / 3,
         "trainable_parameters": 12,
         "seconds": 1.5,
+        "peak_memory": 2.5,
     })  # fmt: skip
     assert (last["id_accuracy"].low, last["id_accuracy"].n) == (found[0].low, 4)
     assert {name: m.unit for name, m in last.items() if m.unit != "%"} == {
         "trainable_parameters": "parameters",
         "seconds": "s",
+        "peak_memory": "MiB",
     }
 
 
@@ -200,7 +217,7 @@ def test_an_axis_without_sets_is_left_out(classifier, shifted, with_outliers, ax
     )
     found = measured(classifier, task, dict.fromkeys(("test", "shift", "o"), features(TEST)))
     names = {m.metric for m in found if m.role == "summary"}
-    assert names == axes | {"trainable_parameters", "seconds"}
+    assert names == axes | {"trainable_parameters", "seconds", "peak_memory"}
     moved = {m.metric for m in changes(found, found)}
     assert len(moved) == len(axes)
 

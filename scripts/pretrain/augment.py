@@ -13,7 +13,8 @@ def paint(ink: Tensor, colour: Tensor, rng: torch.Generator) -> Tensor:
     """Draws coverage uint8 [A, 64, 64] and RGBA uint8 [B, 64, 64, 4] on paper: float [A + B, 3, 64, 64].
 
     Two thirds of the drawings in ink stay black on white; the others get inks and papers at random. Shapes
-    are moved, turned, bent, thickened, hollowed out, filled and turned to pixels, so that no one look is learnt.
+    are moved, turned, bent, thickened, hollowed out, filled and turned to pixels, so that no one look is
+    learnt.
     """
     drawn = [_ink(ink.float().unsqueeze(1) / 255, rng)] if len(ink) else []
     if len(colour):

@@ -1,4 +1,4 @@
-"""Step 4: distils the sentence encoder into a small open_clip text tower with CLIP's tokenizer. Resumable.
+"""Step 5: distils the sentence encoder into a small open_clip text tower with CLIP's tokenizer. Resumable.
 
     python scripts/pretrain/distil_text_tower.py CORPUS OUT --phrases 5000000
 

@@ -1,4 +1,4 @@
-"""Step 1: the vectors of a pre-trained sentence encoder for every caption of the corpus.
+"""Step 2: the vectors of a pre-trained sentence encoder for every caption of the corpus.
 
     python scripts/pretrain/embed_captions.py CORPUS WORDNET
 

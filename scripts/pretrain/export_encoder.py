@@ -1,4 +1,4 @@
-"""Step 6: puts the towers together into one open_clip model, as the package ships it.
+"""Step 7: puts the towers together into one open_clip model, as the package ships it.
 
     python scripts/pretrain/export_encoder.py TOWER.safetensors TEXT.safetensors
 

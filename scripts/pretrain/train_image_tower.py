@@ -1,10 +1,10 @@
-"""Step 3: trains an image tower against the frozen sentence vectors of step 1. Resumable.
+"""Step 4: trains an image tower against the frozen sentence vectors of step 2. Resumable.
 
     python scripts/pretrain/train_image_tower.py CORPUS OUT --tower regnetx_002 --images 3000000
 
 Multi-positive contrastive loss: an image against the captions of its batch and a fresh bank of BANK other
 captions, those that read the same all positive; plus the cosine to its own caption. Images are drawn by the
-weights of step 2. bf16 autocast, channels-last. Kill it at any moment: the same command goes on from the last
+weights of step 3. bf16 autocast, channels-last. Kill it at any moment: the same command goes on from the last
 checkpoint (every two minutes) and draws what an undisturbed run draws. Every SNAPSHOT images the averaged
 weights are kept, for the curve in docs/encoder.md.
 """
@@ -42,9 +42,9 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         self.ink = np.load(folder / "ink.npy")
         self.colour = np.load(folder / "colour.npy")
-        self.vectors = torch.from_numpy(np.load(folder / "vectors.npy"))  # [T, P, 384], float16
         # [P, 384], the mean over templates: no image shows in which one its caption was written.
-        self.targets = F.normalize(self.vectors.float().mean(0), dim=-1)
+        vectors = torch.from_numpy(np.load(folder / "vectors.npy"))
+        self.targets = F.normalize(vectors.float().mean(0), dim=-1)
         number = {caption: i for i, caption in enumerate(json.loads((folder / "phrases.json").read_text()))}
         records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
         self.captions = [[number[c] for c in record["captions"]] for record in records]
@@ -53,10 +53,13 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.captions)
 
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Numbers of images, int64 [size], by their weights."""
+        return np.searchsorted(self.cumulated, rng.random(size) * self.cumulated[-1], side="right")
+
     def batch(self, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """ink uint8 [A, 64, 64], colour uint8 [B, 64, 64, 4], caption numbers int64 [A + B = size]."""
-        drawn = np.searchsorted(self.cumulated, rng.random(size) * self.cumulated[-1], side="right")
-        index = np.sort(drawn)  # drawings in ink first
+        index = np.sort(self.draw(size, rng))  # drawings in ink first
         in_ink = index[index < len(self.ink)]
         in_colour = index[index >= len(self.ink)] - len(self.ink)
         captions = []

@@ -1,11 +1,11 @@
-"""Step 5: tunes the distilled text tower to the finished image tower, which stays as it is.
+"""Step 6: tunes the distilled text tower to the finished image tower, which stays as it is.
 
     python scripts/pretrain/tune_text_tower.py CORPUS TOWER.safetensors TEXT.safetensors OUT
 
 Distillation alone leaves captions a little beside the place where the image tower puts their images. Here
 each caption of a batch must find its image among the batch's (multi-positive softmax at the tower's own
-scale), while the cosine to its teacher vector keeps what it has learnt of words that no image has. Takes
-seven minutes on two cores. Writes OUT/text-tuned.safetensors.
+scale), while the cosine to its teacher vector (the mean over the templates) keeps what it has learnt of
+words that no image has. Takes seven minutes on two cores. Writes OUT/text-tuned.safetensors.
 """
 
 from __future__ import annotations
@@ -74,17 +74,17 @@ def main() -> None:
     begun = time.monotonic()
     for step in range(STEPS):
         rng = np.random.default_rng([4, step])
-        index = rng.integers(len(corpus), size=BATCH)
+        index = corpus.draw(BATCH, rng)
         captions = np.array([rng.choice(corpus.captions[i]) for i in index])
         template = rng.integers(len(TEMPLATES), size=BATCH)
         tokens = tokenizer([TEMPLATES[t].format(phrases[c]) for t, c in zip(template, captions, strict=True)])
         fits = tokens.argmax(1) < SHORT
-        tokens, captions, template = tokens[fits, :SHORT], captions[fits.numpy()], template[fits.numpy()]
+        tokens, captions = tokens[fits, :SHORT], captions[fits.numpy()]
         features = F.normalize(text(tokens).float(), dim=-1)
         logits = scale * features @ images[torch.from_numpy(index)[fits]].float().T
         same = torch.from_numpy(captions[:, None] == captions[None, :])
         contrast = (logits.logsumexp(1) - logits.masked_fill(~same, -torch.inf).logsumexp(1)).mean()
-        cosine = (features * corpus.vectors[template, captions].float()).sum(-1).mean()
+        cosine = (features * corpus.targets[captions]).sum(-1).mean()
         loss = contrast + 4 * (1 - cosine)
         optimizer.zero_grad()
         loss.backward()

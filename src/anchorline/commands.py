@@ -32,8 +32,8 @@ from anchorline.suites import SUITES, Suite
 from anchorline.tables import sets_table, summary_table
 
 
-def read_suite(options: SuiteOptions) -> Suite:
-    """The suite that the options name. Raises `UserError`."""
+def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
+    """The suite that the options name; folders need no test if nothing is `measured`. Raises `UserError`."""
     folders = options.train or options.val or options.test or options.shift or options.outlier
     if options.suite and folders:
         raise UserError("--suite and folders (--train, --test …) exclude each other; give one of them")
@@ -52,7 +52,7 @@ def read_suite(options: SuiteOptions) -> Suite:
         raise UserError("folders are given but --train is not; say where the images to learn from are")
     return Suite.from_folders(
         options.train,
-        options.test,
+        options.test if measured else options.test or options.train,
         options.val,
         named_folders("shift", options.shift),
         named_folders("outlier", options.outlier),
@@ -88,7 +88,7 @@ def compare(command: Compare) -> None:
 
 def adapt(command: Adapt) -> None:
     (row,) = _rows((command.method,), command.set, strict=True)
-    suite = read_suite(command.data)
+    suite = read_suite(command.data, measured=False)
     store = _store(command.memory_limit)
     with _narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")

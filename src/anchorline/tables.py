@@ -13,13 +13,14 @@ _AXES = (  # metric, its change, heading
     ("auroc", "delta_auroc", "outliers\nAUROC, %"),
 )
 _CAPTION = (
-    "(change against the untouched encoder, zero-shot, in points) [95 % interval]; AUROC: of the maximum "
-    "softmax probability, mean over the outlier sets; trained: parameters"
+    "(change against the untouched encoder, zero-shot, in points) [95 % interval], or ± standard deviation "
+    "between seeds; AUROC: of the maximum softmax probability, mean over outlier sets; trained: parameters"
 )
 
 
 def summary_table(rows: pd.DataFrame) -> Table:
-    """A row a method: the axes with their changes, the interval of the first, the cost. 80 columns."""
+    """A row a method: the axes with their changes, the interval of the first, the cost; means over seeds. 80
+    columns."""
     summary = rows[rows.role == "summary"]
     axes = [axis for axis in _AXES if axis[0] in set(summary.metric)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, caption=_CAPTION)
@@ -29,11 +30,14 @@ def summary_table(rows: pd.DataFrame) -> Table:
     for heading in (["mean"] if len(axes) == len(_AXES) else []) + ["trained", "s"]:
         table.add_column(heading, justify="right", no_wrap=True)
     for method, own in summary.groupby("method", sort=False):
-        values = own.drop_duplicates("metric", keep="last").set_index("metric")
+        by_metric = own.groupby("metric")
+        values, spread = by_metric[["value", "low", "high"]].mean(), by_metric.value.std()
         cells = []
         for metric, change, _ in axes:
             cell = f"{values.value[metric]:.1f} ({values.value[change]:+.1f})"
-            if metric == "id_accuracy":
+            if own.seed.nunique() > 1:
+                cell += f"\n± {spread[metric]:.1f}"
+            elif metric == "id_accuracy":
                 cell += f"\n\\[{values.low[metric]:.1f}–{values.high[metric]:.1f}]"
             cells.append(cell)
         if len(axes) == len(_AXES):

@@ -83,8 +83,8 @@ def train(
 ) -> Trained:
     """Train, and keep the epoch with the best accuracy on `choose` (ties: the lower cross-entropy).
 
-    With `run`, the state is kept there every half minute, and a call of the same `identity` goes on from it to
-    the same bits; metrics go to run/training.jsonl. Random numbers depend on seed and step alone. Raises
+    With `run`, the state is kept there every half minute, and a call of the same `identity` goes on from it
+    to the same bits; metrics go to run/training.jsonl. Random numbers depend on seed and step alone. Raises
     `DivergedError` when the loss is no number any more, `UserError` when the disk is full; what was last kept
     stays.
     """

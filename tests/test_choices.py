@@ -1,0 +1,89 @@
+"""`--set` and the JSON of a method."""
+
+import json
+
+import pytest
+
+from anchorline import METHODS, UserError
+from anchorline.blends import Features, Logits, Unblended
+from anchorline.choices import NAMED, from_json, override, put, to_json
+from anchorline.objectives import Contrastive, CrossEntropy
+from anchorline.tunables import Programs
+
+REPROGRAMMER = METHODS["reprogrammer"]
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_json_gives_the_method_back(method):
+    assert from_json(json.loads(json.dumps(to_json(method)))) == method
+
+
+@pytest.mark.parametrize("part", NAMED)
+def test_every_named_part_survives_json(part):
+    for name, value in NAMED[part].items():
+        changed = override(REPROGRAMMER, {part: name})
+        assert getattr(changed, part) == value
+        assert from_json(json.loads(json.dumps(to_json(changed)))) == changed
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("tunable.width", "0.1", 0.1),
+        ("tunable.text", "false", False),
+        ("tunable.start_from", "zero", "zero"),
+        ("objective.duplicates", "negatives", "negatives"),
+        ("training.epochs", "7", 7),
+        ("training.betas", "0.8,0.9", (0.8, 0.9)),
+    ],
+)
+def test_fields(setting, value, expected):
+    part, name = setting.split(".")
+    found = getattr(getattr(override(REPROGRAMMER, {setting: value}), part), name)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_parts_come_before_their_fields_whatever_the_order():
+    changed = override(METHODS["fine-tune"], {"blend.alpha": "0.3", "blend": "residual"})
+    assert changed.blend == Features(alpha=0.3)
+    assert override(METHODS["fine-tune"], {"blend": "logits", "blend.alpha": "val"}).blend == Logits(None)
+    assert override(METHODS["wise-ft"], {"blend": "none"}).blend == Unblended()
+    assert override(REPROGRAMMER, {"objective": "cross-entropy"}).objective == CrossEntropy()
+    assert override(METHODS["flyp"], {"objective": "focal-contrastive"}).objective == Contrastive(focal=True)
+
+
+def test_what_is_set_is_not_searched():
+    assert REPROGRAMMER.search
+    changed = override(REPROGRAMMER, {"training.lr": "1e-3"})
+    assert changed.search == ()
+    assert changed.training.lr == 1e-3
+    assert override(REPROGRAMMER, {"training.epochs": "3"}).search == REPROGRAMMER.search
+
+
+def test_put_leaves_the_rest():
+    changed = put(REPROGRAMMER, "tunable.width", 0.2)
+    assert changed.tunable == Programs(width=0.2)
+    assert put(changed, "tunable.width", Programs().width) == REPROGRAMMER
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"tunable.widht": "1"}, r"has no such field; did you mean tunable\.width\?"),
+        ({"nothing": "1"}, r"--set nothing: reprogrammer has no such field"),
+        ({"training.epochs": "many"}, r"--set training\.epochs=many: expected a whole number"),
+        ({"tunable.width": "wide"}, r"expected a number"),
+        ({"tunable.text": "maybe"}, r"expected true or false"),
+        ({"tunable.start_from": "one"}, r"expected one of normal, zero"),
+        ({"blend": "soup"}, r"--set blend=soup: unknown; give one of none, weights, residual, logits"),
+    ],
+)
+def test_mistakes_get_one_sentence(settings, sentence):
+    with pytest.raises(UserError, match=sentence):
+        override(REPROGRAMMER, settings)
+
+
+def test_a_method_that_trains_nothing_has_nothing_to_set():
+    with pytest.raises(UserError, match=r"zero-shot has no such field"):
+        override(METHODS["zero-shot"], {"training.epochs": "3"})
