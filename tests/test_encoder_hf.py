@@ -11,6 +11,9 @@ from conftest import TINY
 from safetensors.torch import save_model
 
 from anchorline import load_encoder
+from anchorline.captions import SINGLE_TEMPLATE
+from anchorline.text_tower import TextTower
+from anchorline.tunables import BothTowers, Programs, Prompt, Task
 
 transformers = pytest.importorskip("transformers")
 
@@ -52,3 +55,24 @@ def test_it_encodes_class_names(directory):
     assert vectors.shape == (2, 24)
     assert torch.allclose(vectors.norm(dim=1), torch.ones(2))
     assert not torch.equal(vectors[0], vectors[1])
+
+
+@pytest.mark.parametrize("tunable", [Programs(width=0, resize=1, start_from="zero"), Prompt(), BothTowers()])
+def test_its_inputs_can_be_trained(directory, tunable):
+    encoder = load_encoder(f"local-dir:{directory}", "cpu")
+    classes = ("cat", "dog")
+    captions = encoder.encode_classes(classes, SINGLE_TEMPLATE)
+    adaptation = tunable.start(Task(encoder, classes, SINGLE_TEMPLATE, captions))
+    torch.testing.assert_close(adaptation.class_vectors(), captions)  # untouched so far
+    vectors = adaptation.class_vectors()
+    (vectors[0] @ vectors[1]).backward()
+    text = [p for name, p in adaptation.named_parameters() if "frame" not in name and "visual" not in name]
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in text)
+
+
+def test_padding_is_not_worked_on(directory):
+    encoder = load_encoder(f"local-dir:{directory}", "cpu")
+    tokens = encoder.tokenizer(["cat", "a photo of a dog"])
+    tower = TextTower(encoder.model)
+    assert tower.needed(tokens) == 7 < tokens.shape[1]  # [CLS], five words, [SEP]
+    torch.testing.assert_close(tower(tokens), encoder.model.encode_text(tokens, normalize=True))
