@@ -13,15 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchorline.report import Histogram, MethodDetails, Mistake, write_report
+from anchorline.report import Changed, Histogram, MethodDetails, Mistake, write_report
+from anchorline.report.blends import blends
 from anchorline.report.labels import place
+from anchorline.report.radar import MOST, radars
 from anchorline.report.results import Results
 from anchorline.report.summary import sentences
 from anchorline.report.tables import DASH
 from anchorline.report.trade import pareto_front
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (64).to_bytes(4) * 2  # as far as width and height
 AXES = {"zero-shot": (70.0, 60.0, 90.0), "fine-tune": (92.0, 52.0, 84.0), "ftp": (90.0, 61.5, 90.5)}
 
 
@@ -79,7 +81,31 @@ def detail(
     mistake = Mistake(PNG, "sketch", f"{classes[0]}/1.png", classes[0], classes[-1], 0.987)
     accuracy = pd.DataFrame(81.25, index=list(classes), columns=["test", "sketch"])
     accuracy.iloc[0, 1] = np.nan
-    return MethodDetails(method, "one line about it", histograms, [mistake], accuracy)
+    changes = pd.DataFrame({"broken": [1200, 3], "mended": [200, 13]}, index=["test", *outliers])
+    return MethodDetails(
+        method,
+        "one line about it",
+        histograms,
+        [mistake],
+        accuracy,
+        broken=[Changed(PNG, outliers[0], f"{classes[0]}/2.png", classes[0], classes[0], classes[-1])],
+        mended=[Changed(PNG, outliers[0], f"{classes[0]}/3.png", classes[0], classes[-1], classes[0])],
+        changes=changes,
+        frames=[(PNG, PNG)],
+    )
+
+
+def curve(method: str = "ftp", seeds: int = 1, **axes: float) -> pd.DataFrame:
+    """A blend whose axes fall by a point with each tenth; seed s uses α = s / 10 + 0.05, off the grid."""
+    rows = []
+    for seed in range(seeds):
+        used = seed / 10 + 0.05
+        for alpha in sorted({i / 10 for i in range(11)} | {used}):
+            row = {"method": method, "seed": seed, "alpha": alpha, "chosen": alpha == used}
+            for axis in ("id_accuracy", "shift_accuracy", "auroc"):
+                row[axis] = axes.get(axis, 80.0) - 10 * alpha + seed
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def page(
@@ -88,12 +114,14 @@ def page(
     details: Sequence[MethodDetails] = (),
     *,
     title: str = "A comparison",
+    curves: pd.DataFrame | None = None,
     facts: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
     file = path / "report.html"
     facts = facts or {"FPR95 convention": "id-positive"}
-    write_report(file, title=title, rows=rows, details=details, facts=facts, notes=notes)
+    curves = pd.DataFrame() if curves is None else curves
+    write_report(file, title=title, rows=rows, details=details, curves=curves, facts=facts, notes=notes)
     return file.read_text("utf-8")
 
 
@@ -192,15 +220,17 @@ def test_names_are_text_everywhere(tmp_path: Path):
     rows = table(axes, shifts=[HOSTILE], outliers=[HOSTILE])
     classes = [f'{HOSTILE}" onload="alert(2)', "dog"]
     bad = detail(HOSTILE, classes, [HOSTILE])
-    kinds = {"title": HOSTILE, "facts": {HOSTILE: HOSTILE}, "notes": [HOSTILE]}
-    plain = Page(page(tmp_path, table(dict(zip("ab", axes.values(), strict=True))), [detail("a")]))
+    kinds = {"title": HOSTILE, "facts": {HOSTILE: HOSTILE}, "notes": [HOSTILE], "curves": curve(HOSTILE)}
+    harmless = table({"a": AXES["ftp"], "zero-shot": AXES["zero-shot"]})
+    plain = Page(page(tmp_path, harmless, [detail("a")], curves=curve("a")))
     parsed = Page(page(tmp_path, rows, [bad], **kinds))
 
     sources = [a["src"] or "" for tag, a in parsed.elements if tag == "img"]
-    assert [s[:22] for s in sources] == ["data:image/png;base64,"]
+    assert len(sources) == 5
+    assert {s[:22] for s in sources} == {"data:image/png;base64,"}
     assert not any(name.startswith("on") for _, a in parsed.elements for name in a)
     assert [kind for kind, _ in parsed.scripts] == [kind for kind, _ in plain.scripts]
-    assert parsed.text.count(HOSTILE) > 10
+    assert parsed.text.count(HOSTILE) > 15
     drawn = json.dumps(parsed.figures())
     assert "&lt;/script&gt;" in drawn
     assert "<img" not in drawn
@@ -211,7 +241,7 @@ def test_undecodable_paths_are_written_as_escapes(tmp_path: Path):
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path):
-    parsed = Page(page(tmp_path, table(), [detail()]))
+    parsed = Page(page(tmp_path, table(), [detail()], curves=curve()))
     for tag, attributes in parsed.elements:
         assert tag not in {"link", "iframe", "object", "embed", "base"}
         for name in ("src", "href", "srcset", "action", "data"):
@@ -225,17 +255,21 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path: Path):
 
 
 def test_without_shifts_outliers_and_details(tmp_path: Path):
-    text = page(tmp_path, table({"ftp": AXES["ftp"]}, shifts=(), outliers=()))
+    bare = MethodDetails("ftp", "", [], [], pd.DataFrame())
+    text = page(tmp_path, table({"ftp": AXES["ftp"]}, shifts=(), outliers=()), [bare])
     assert "Nothing to plot" in text
-    assert 'id="shifts"' not in text
-    assert 'id="outliers"' not in text
+    for section in ("shifts", "outliers", "blends", "confidence", "classes", "mistakes", "changed", "frames"):
+        assert f'id="{section}"' not in text
+        assert f'href="#{section}"' not in text
     assert not Page(text).figures()
 
 
 def test_missing_values_are_dashes(tmp_path: Path):
     rows = table()
     rows.loc[rows["metric"].isin(["peak_memory", "auroc", "delta_auroc"]), "value"] = np.nan
-    text = page(tmp_path, rows, [detail()])
+    curves = curve().assign(auroc=None)
+    curves.loc[3, "shift_accuracy"] = np.nan
+    text = page(tmp_path, rows, [detail()], curves=curves)
     assert f"<td>{DASH}</td>" in text
     assert not re.search(r">[^<]*\bnan\b[^<]*<", re.sub(r"<script.*?</script>", "", text, flags=re.S))
     assert "NaN" not in json.dumps(Page(text).figures())
@@ -250,6 +284,120 @@ def test_sixty_methods_and_a_thousand_classes(tmp_path: Path):
     trade = Page(text).figures()[0]
     assert len(trade["data"][1]["x"]) == 60
     assert max(len(html.unescape(a["text"])) for a in trade["layout"]["annotations"]) <= 28
+
+
+def test_radars_show_all_changes_on_one_scale():
+    shown = radars(Results(table()))
+    assert shown is not None
+    assert (shown.centre, shown.corner, shown.shown, shown.left_out) == (-25, 25, 2, 0)
+    outline, tuned, _, kept = shown.figure.data
+    assert set(outline.r) == {0.0}
+    assert tuned.r == (22.0, -8.0, -6.0, 22.0)
+    assert kept.r == (20.0, 1.5, 0.5, 20.0)
+    assert [p.radialaxis.range for p in shown.figure.select_polars()][:2] == [(-25, 25)] * 2
+    assert "+22.0" in tuned.theta[0]
+    assert "\N{MINUS SIGN}8.0" in tuned.theta[1]
+
+
+def test_large_losses_do_not_shrink_gains():
+    shown = radars(Results(table({"zero-shot": (70.0, 60.0, 90.0), "worse": (71.0, 28.0, 90.0)})))
+    assert shown is not None
+    assert (shown.centre, shown.corner) == (-35, 5)
+
+
+@pytest.mark.parametrize("missing", ["shifts", "outliers"])
+def test_no_radar_without_all_three_axes(missing: str):
+    assert radars(Results(table(**{missing: ()}))) is None
+
+
+def test_no_radar_without_the_untouched_encoder(tmp_path: Path):
+    assert "All three axes at once" not in page(tmp_path, table({"ftp": AXES["ftp"]}))
+
+
+def test_the_page_says_which_radars_are_left_out(tmp_path: Path):
+    axes = AXES | {f"method {i}": (80.0, 60.0, 90.0) for i in range(MOST)}
+    assert "The first 12 methods are shown; the table below holds the other 2 too." in page(
+        tmp_path, table(axes)
+    )
+
+
+def test_blends_show_each_axis_and_the_way_through_the_plane():
+    ((method, figure),) = blends(curve())
+    assert method == "ftp"
+    assert [a.text for a in figure.layout.annotations] == [
+        "in distribution: accuracy (%)",
+        "shifts: mean accuracy (%)",
+        "outliers: mean AUROC (%)",
+        "shifts against in distribution",
+    ]
+    line, used = figure.data[:2]
+    assert (line.x[:3], line.y[:3]) == ((0.0, 0.05, 0.1), (80.0, 79.5, 79.0))
+    assert (used.x, used.y) == ((0.05,), (79.5,))
+
+
+def test_blends_of_several_seeds_average_only_what_all_seeds_share():
+    ((_, figure),) = blends(curve(seeds=3))
+    band, line, used = figure.data[:3]
+    assert line.x == tuple(i / 10 for i in range(11))
+    assert line.y[0] == 81.0
+    assert max(band.y) == 82.0
+    assert set(line.customdata) == {" ± 1.0"}
+    assert used.x == pytest.approx((0.05, 0.15, 0.25))
+    assert used.y == pytest.approx((79.5, 79.5, 79.5))
+    assert list(used.customdata) == ["seed 0, α = 0.05", "seed 1, α = 0.15", "seed 2, α = 0.25"]
+
+
+def test_blends_leave_out_unknown_axes_and_methods_without_any():
+    no_outliers = curve("a").assign(auroc=None)
+    only_test = curve("b").assign(shift_accuracy=np.nan, auroc=np.nan)
+    nothing = curve("c").assign(id_accuracy=np.nan, shift_accuracy=np.nan, auroc=np.nan)
+    found = blends(pd.concat([no_outliers, only_test, nothing]))
+    assert [(m, len(f.layout.annotations)) for m, f in found] == [("a", 3), ("b", 1)]
+    assert blends(pd.DataFrame()) == []
+
+
+def test_all_panels_of_blends_span_equally_many_points():
+    figures = blends(pd.concat([curve("a", id_accuracy=99.5), curve("b", seeds=2, auroc=9.0)]))
+    panels = [axis.range for _, f in figures for axis in f.select_yaxes()]
+    assert len(panels) == 8
+    assert [high - low for low, high in panels] == pytest.approx([panels[0][1] - panels[0][0]] * 8)
+    assert all(low > -2 and high < 102 for low, high in panels)
+
+
+def test_the_page_says_that_blends_train_nothing(tmp_path: Path):
+    text = page(tmp_path, table(), curves=pd.concat([curve(), curve("fine-tune")]))
+    assert "Nothing was trained for these curves" in text
+    assert 'href="#blends"' in text
+    assert len(Page(text).figures()) == 4  # trade, radars and two blends
+    assert "once a seed" not in text
+    assert "once a seed" in page(tmp_path, table(seeds=2), curves=curve(seeds=2))
+
+
+def test_changed_images_are_counted_and_shown(tmp_path: Path):
+    text = page(tmp_path, table(), [MethodDetails("zero-shot", "", [], [], pd.DataFrame()), detail()])
+    section = text.split('<section id="changed">')[1].split("</section>")[0]
+    assert section.count("<details") == 1
+    assert ">1,200<" in section
+    assert 'class="loss" data-value="-1000.0">\N{MINUS SIGN}1,000<' in section
+    assert 'class="gain" data-value="10.0">+10<' in section
+    assert 'cat → <span class="wrong">dog</span>' in section
+    assert '<span class="wrong">dog</span> → cat' in section
+    assert 'title="flags: cat/2.png"' in section
+
+
+def test_learned_frames_stand_in_pairs_and_small_ones_are_doubled(tmp_path: Path):
+    large = PNG[:-8] + (224).to_bytes(4) * 2
+    details = [detail(), MethodDetails("big", "", [], [], pd.DataFrame(), frames=[(large, large)])]
+    section = page(tmp_path, table(), details).split('<section id="frames">')[1].split("</section>")[0]
+    assert section.count('width="128"') == section.count('width="224"') == 2
+    assert section.count("<li>") == 2
+
+
+def test_frames_must_be_png(tmp_path: Path):
+    jpeg = b"\xff\xd8\xff" + bytes(30)
+    bad = MethodDetails("ftp", "", [], [], pd.DataFrame(), frames=[(PNG, jpeg)])
+    with pytest.raises(ValueError, match="must be PNG"):
+        page(tmp_path, table(), [bad])
 
 
 def test_labels_never_overlap():

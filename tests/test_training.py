@@ -161,6 +161,14 @@ def test_a_batch_that_cannot_be_cut_is_refused(tiny_encoder, colours):
         run_loop(tiny_encoder, colours, replace(RECIPE, accumulate=9))
 
 
+def test_trackers(tiny_encoder, colours, tmp_path):
+    with pytest.raises(UserError, match="tracking with nobody needs its package; pip install nobody"):
+        run_loop(tiny_encoder, colours, trackers=("nobody",))
+    pytest.importorskip("tensorboard")
+    run_loop(tiny_encoder, colours, run=tmp_path, trackers=("tensorboard",))
+    assert list(tmp_path.rglob("events.out.tfevents*"))
+
+
 # ---- the recipe
 
 

@@ -56,7 +56,7 @@ class Compare:
     out: Path = Path("runs/compare")
     """Directory for results.jsonl, results.csv, report.html and one run a method and seed; the same command
     goes on from what is there."""
-    track: tuple[str, ...] = ()
+    track: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
     """Also log training to these: tensorboard, wandb, trackio (each needs its package)."""
     device: str = ""
     """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
@@ -83,7 +83,7 @@ class Adapt:
     """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
     memory_limit: float = 4.0
     """GiB of decoded images to hold in memory; beyond it they lie in a temporary file."""
-    track: tuple[str, ...] = ()
+    track: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
     """Also log training to these: tensorboard, wandb, trackio (each needs its package)."""
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.adapting import adapt
-from anchorline.blends import ALPHAS
 from anchorline.classifier import AdaptedClassifier
+from anchorline.curves import COLUMNS as CURVE_COLUMNS
+from anchorline.curves import alpha_curve
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.evaluating import rows_of, table_of
-from anchorline.evaluation import AXES, Metric, Outcome, changes, measure, outcomes
+from anchorline.evaluation import Metric, Outcome, changes, measure, outcomes
 from anchorline.facts import facts, notes, plan
 from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
@@ -88,9 +89,9 @@ def compare(
     evaluated: list[_Evaluated] = []
     for row in rows:
         for seed in seeds if row.training else seeds[:1]:
-            run = directory / "runs" / row.name / f"seed-{seed}"
             classifier = adapt(
-                encoder, suite, row, seed, store, run=run, narrator=narrator, trackers=trackers,
+                encoder, suite, row, seed, store,
+                run=_run(directory, row, seed), narrator=narrator, trackers=trackers,
                 reuse=[e.classifier for e in evaluated],
             )  # fmt: skip
             said = outcomes(classifier, suite, store, narrator.bar)
@@ -99,7 +100,14 @@ def compare(
             evaluated.append(_Evaluated(classifier, said, metrics))
             narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
     table = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
-    curves = alpha_curves([e.classifier for e in evaluated], suite, store, narrator)
+    each = (
+        alpha_curve(
+            e.classifier, suite, store, _run(directory, e.classifier.method, e.classifier.seed), narrator
+        )
+        for e in evaluated
+        if e.classifier.method.blend.name != "none"
+    )
+    curves = pd.concat([pd.DataFrame(columns=CURVE_COLUMNS), *each])
     # Pictures and mistakes are those of the first seed; numbers are means over all.
     first = list({e.classifier.method.name: e for e in reversed(evaluated)}.values())[::-1]
     if is_first():
@@ -125,27 +133,8 @@ def _write_results(directory: Path, table: pd.DataFrame, curves: pd.DataFrame) -
         own.to_json(file, orient="records", lines=True, force_ascii=False)
 
 
-def alpha_curves(
-    classifiers: Sequence[AdaptedClassifier], suite: Suite, store: FeatureStore, narrator: Narrator
-) -> pd.DataFrame:
-    """The three axes of every blended classifier at every strength of its blend; nothing is trained.
-
-    Columns: method, seed, alpha (share of the pre-trained part), chosen, id_accuracy, shift_accuracy, auroc
-    (in percent). Blends of weights make a new encoder at each strength, through which all images pass.
-    """
-    found = []
-    for one in classifiers:
-        if one.method.blend.name == "none":
-            continue
-        tell = narrator.bar(f"{one.method.name}, alpha", "strengths")
-        for number, alpha in enumerate(sorted({*ALPHAS, one.alpha}), 1):
-            candidate = one.at(alpha)
-            metrics = measure(candidate, suite, outcomes(candidate, suite, store))
-            axes = {m.metric: m.value for m in metrics if m.role == "summary" and m.metric in AXES}
-            where = {"method": one.method.name, "seed": one.seed, "alpha": alpha}
-            found.append({**where, "chosen": alpha == one.alpha, **axes})
-            tell(number, len({*ALPHAS, one.alpha}))
-    return pd.DataFrame(found, columns=["method", "seed", "alpha", "chosen", *AXES])
+def _run(directory: Path, method: Method, seed: int) -> Path:
+    return directory / "runs" / method.name / f"seed-{seed}"
 
 
 def _writable(directory: Path) -> Path:

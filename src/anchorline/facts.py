@@ -43,10 +43,14 @@ def facts(
 ) -> dict[str, str]:
     """The box "how this was measured": label and value."""
     encoder = classifiers[0].encoder
+    seeds = list(dict.fromkeys(one.seed for one in classifiers))
     chosen = [
-        f"{classifier.method.name}: {name} {value:g}"
-        for classifier in classifiers
-        for name, value in classifier.chosen.items()
+        one.method.name
+        + (f" (seed {one.seed})" if len(seeds) > 1 else "")
+        + ": "
+        + ", ".join(f"{name} {value:g}" for name, value in one.chosen.items())
+        for one in classifiers
+        if one.chosen
     ]
     by_command = sys.argv[0].endswith("anchorline")
     sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
@@ -63,11 +67,11 @@ def facts(
         f"(zero-shot logits are cosines times {encoder.logit_scale:.4g}); "
         f"MCM: softmax over the cosines, temperature {MCM_TEMPERATURE:g}",
         "Chosen on val": "; ".join(chosen) or "nothing",
-        "Seed": str(classifiers[0].seed),
-        "Seconds": "wall time of adapting: captions, features of train and val if it trains, fitting; "
+        "Seeds": ", ".join(map(str, seeds)) + " (methods that draw no random numbers run once)",
+        "Seconds": "wall time of adapting: captions, features of train and val if it trains, training with "
+        "all trials of its search; "
         f"encoding all sets took {sum(f.seconds for f in features.values()):.0f} s, once",
-        "Peak memory": "of the process (resident; on a GPU: of the device) while adapting and scoring, "
-        "features excluded",
+        "Peak memory": "of the process (resident; on a GPU: of the device) while adapting",
         "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

@@ -81,6 +81,13 @@ class FeatureStore:
         self.directory = directory or cache_directory()
         self.memory_limit = memory_limit
         self._decoded: dict[tuple[str, str], tuple[Pixels, tuple[BadImage, ...]]] = {}
+        self._also: tuple[Path, ...] = ()  # other directories to look into
+
+    def elsewhere(self, directory: Path) -> FeatureStore:
+        """A store that keeps new features in another directory, but knows all that this one knows."""
+        other = FeatureStore(directory, self.memory_limit)
+        other._decoded, other._also = self._decoded, (self.directory, *self._also)
+        return other
 
     def pixels(
         self, geometry: Geometry, images: ImageSet, progress: Progress | None = None
@@ -132,8 +139,9 @@ class FeatureStore:
 
     def _keep(self, file: Path, compute: Callable[[], tuple[Tensor, tuple[BadImage, ...]]]) -> Features:
         with first_goes_first():
-            if kept := _read(file):
-                return kept
+            for directory in (self.directory, *self._also):
+                if kept := _read(directory / file.relative_to(self.directory)):
+                    return kept
             begun = time.perf_counter()
             vectors, bad = compute()
             features = Features(vectors, bad, time.perf_counter() - begun)

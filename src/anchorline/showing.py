@@ -34,9 +34,10 @@ def details(
 ) -> MethodDetails:
     """`found` is what the classifier says, `before` what the untouched encoder said of the same sets."""
     labelled = {"test": suite.test, **suite.shifts}
-    broken = {name: before[name].right & ~found[name].right for name in labelled}
-    mended = {name: ~before[name].right & found[name].right for name in labelled}
-    counts = {name: (int(broken[name].sum()), int(mended[name].sum())) for name in labelled}
+    compared = labelled if found is not before else {}  # the untouched encoder changes nothing
+    broken = {name: before[name].right & ~found[name].right for name in compared}
+    mended = {name: ~before[name].right & found[name].right for name in compared}
+    counts = {name: (int(broken[name].sum()), int(mended[name].sum())) for name in compared}
     return MethodDetails(
         method=classifier.method.name,
         about=classifier.method.about,
@@ -46,8 +47,8 @@ def details(
         ],
         mistakes=mistakes(classifier, labelled, found),
         per_class=per_class(classifier.classes, {name: found[name] for name in labelled}),
-        broken=changed(classifier.classes, labelled, found, before, broken),
-        mended=changed(classifier.classes, labelled, found, before, mended),
+        broken=changed(classifier.classes, compared, found, before, broken),
+        mended=changed(classifier.classes, compared, found, before, mended),
         changes=pd.DataFrame.from_dict(counts, orient="index", columns=["broken", "mended"]),
         frames=frames(classifier, suite.test),
     )

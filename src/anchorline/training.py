@@ -6,6 +6,7 @@ import json
 import math
 import time
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,11 +91,15 @@ def train(
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
+    for name in trackers:
+        if find_spec(name) is None:
+            raise UserError(f"tracking with {name} needs its package; pip install {name}, or leave it out")
+
     accelerator = Accelerator(
         cpu=adaptation.encoder.device.type == "cpu",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)],
         log_with=list(trackers) or None,
-        project_dir=run,
+        project_dir=run or Path("runs"),
     )
     loop = _Loop(adaptation, objective, training, learn, choose, seed, run, identity, accelerator)
     if trackers:

@@ -3,7 +3,7 @@
 This package takes plain data and imports nothing from the rest of anchorline.
 """
 
-from anchorline.report.details import Histogram, MethodDetails, Mistake
+from anchorline.report.details import Changed, Histogram, MethodDetails, Mistake
 from anchorline.report.page import write_report
 
-__all__ = ["Histogram", "MethodDetails", "Mistake", "write_report"]
+__all__ = ["Changed", "Histogram", "MethodDetails", "Mistake", "write_report"]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,11 +14,16 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from anchorline.report import tables
+from anchorline.report.blends import blends
+from anchorline.report.changes import changes_table
 from anchorline.report.details import MethodDetails
 from anchorline.report.figures import confidence
+from anchorline.report.radar import radars
 from anchorline.report.results import Results
 from anchorline.report.summary import sentences
 from anchorline.report.trade import trade
+
+SMALL = 128  # pixels: images of learned frames up to this width are shown twice as large
 
 
 def write_report(
@@ -26,6 +32,7 @@ def write_report(
     title: str,
     rows: pd.DataFrame,
     details: Sequence[MethodDetails],
+    curves: pd.DataFrame,
     facts: Mapping[str, str],
     notes: Sequence[str],
 ) -> None:
@@ -37,12 +44,15 @@ def write_report(
         rows: the results table, one row per (method, seed, set, metric); methods, shifts and
             outlier sets appear in the order in which they first occur.
         details: what else is known of each method, in the order to show; may lack methods.
+        curves: the axes at each strength of each blend, may be empty; columns method, seed, alpha (share
+            of the pre-trained part: 0 is adapted alone, 1 untouched alone), chosen (whether it is the
+            strength in use), id_accuracy, shift_accuracy, auroc (percent, NaN where unknown).
         facts: how this was measured: label and value, in the order to show.
         notes: sentences that the reader must know.
 
     Raises:
         ValueError: `rows` is empty or mixes suites or encoders, or a thumbnail is neither PNG
-            nor JPEG.
+            nor JPEG, or the image of a frame no PNG.
     """
     if rows.empty:
         raise ValueError("a report needs at least one row of results")
@@ -54,7 +64,8 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["thumbnail"] = _thumbnail
+    environment.filters |= {"thumbnail": _thumbnail, "shown_width": _shown_width}
+    radar = radars(results)
     charts = [(d.method, confidence(d)) for d in details]
     plotly_js, page_js = get_plotlyjs(), _read("page.js")
     page = environment.get_template("template.html.j2").render(
@@ -62,10 +73,14 @@ def write_report(
         summary=sentences(results),
         results=results,
         tables=tables,
+        changes_table=changes_table,
         details=details,
         facts=facts,
         notes=notes,
         trade=_json(trade(results)),
+        radars=radar,
+        radar_json=_json(radar.figure if radar else None),
+        blends=[(method, _json(figure)) for method, figure in blends(curves)],
         confidence=[(method, _json(figure)) for method, figure in charts if figure],
         style=Markup(_read("style.css")),
         plotly_js=Markup(plotly_js),
@@ -105,3 +120,11 @@ def _thumbnail(image: bytes) -> str:
     else:
         raise ValueError("a thumbnail must be PNG or JPEG")
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def _shown_width(png: bytes) -> int:
+    """The width at which to show the image of a frame, in pixels of the page: small ones doubled."""
+    if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) < 24:
+        raise ValueError("the image of a frame must be PNG")
+    width = int(struct.unpack(">I", png[16:20])[0])
+    return 2 * width if width <= SMALL else width

@@ -63,9 +63,13 @@ def change(number: Number) -> Cell:
     if cell.text == DASH:
         return cell
     shown = round(number.mean, 1)
-    sign = "+" if shown > 0 else "\N{MINUS SIGN}" if shown < 0 else ""
     tone = "gain" if shown > 0 else "loss" if shown < 0 else ""
-    return replace(cell, text=f"{sign}{abs(shown):.1f}", tone=tone)
+    return replace(cell, text=signed(shown, 1), tone=tone)
+
+
+def signed(value: float, decimals: int) -> str:
+    sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else ""
+    return f"{sign}{abs(value):,.{decimals}f}"
 
 
 def quantity(number: Number) -> Cell:
