@@ -140,7 +140,8 @@ def screenshot(report: Path, picture: Path) -> None:
 def main() -> None:
     suite, encoder = SUITES["pictograms"](), load_encoder()
     with terminal() as narrator:
-        main_run = compare(suite, encoder, list(METHODS), OUT / "methods", seeds=SEEDS, narrator=narrator)
+        rows = [*METHODS.values(), residual_of(METHODS["fine-tune"])]
+        main_run = compare(suite, encoder, rows, OUT / "methods", seeds=SEEDS, narrator=narrator)
         variants = [v for row in ablations() for v in (row, residual_of(row))]
         ablated = compare(suite, encoder, variants, OUT / "ablations", seeds=SEEDS, narrator=narrator)
         demo = compare(suite, encoder, out=OUT / "demo", narrator=narrator)
