@@ -130,6 +130,8 @@ def check_zero_strength(first: AdaptedClassifier, suite: Suite, store: FeatureSt
         all_the_way = first.at(1.0)
         expected = untouched_logits(first, suite, store)
         torch.testing.assert_close(logits_of(all_the_way, suite, store), expected, rtol=1e-4, atol=1e-4)
+        cosines = all_the_way.cosines(all_the_way.views(store, suite.test))
+        torch.testing.assert_close(cosines, expected / first.encoder.logit_scale, rtol=1e-4, atol=1e-5)
 
 
 def untouched_logits(first: AdaptedClassifier, suite: Suite, store: FeatureStore) -> Tensor:

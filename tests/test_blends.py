@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from anchorline.blends import ALPHAS, Features, Logits, Unblended, View, Weights
+from anchorline.blends import ALPHAS, Logits, Residual, Unblended, View, Weights
 
 
 def view(seed: int, length: float = 10.0) -> View:
@@ -19,7 +19,7 @@ def view(seed: int, length: float = 10.0) -> View:
 PRETRAINED, ADAPTED = view(0), view(1)
 
 
-@pytest.mark.parametrize("blend", [Features(), Features(renormalise=True), Logits()])
+@pytest.mark.parametrize("blend", [Residual(), Residual(renormalise=True), Logits()])
 def test_the_ends_are_the_two_classifiers(blend):
     torch.testing.assert_close(blend.logits(ADAPTED, PRETRAINED, 0.0), ADAPTED.logits)
     torch.testing.assert_close(blend.logits(ADAPTED, PRETRAINED, 1.0), PRETRAINED.logits)
@@ -30,17 +30,17 @@ def test_residual_features_are_the_paper_s():
     images = 0.6 * ADAPTED.images + 0.4 * PRETRAINED.images
     weight = 0.6 * ADAPTED.weight + 0.4 * PRETRAINED.weight
     expected = images @ weight.T + 0.6 * ADAPTED.bias
-    torch.testing.assert_close(Features().logits(ADAPTED, PRETRAINED, 0.4), expected)
-    only_images = Features(on="image").logits(ADAPTED, PRETRAINED, 0.4)
+    torch.testing.assert_close(Residual().logits(ADAPTED, PRETRAINED, 0.4), expected)
+    only_images = Residual(on="image").logits(ADAPTED, PRETRAINED, 0.4)
     torch.testing.assert_close(only_images, images @ ADAPTED.weight.T + ADAPTED.bias)
-    only_text = Features(on="text").logits(ADAPTED, PRETRAINED, 0.4)
+    only_text = Residual(on="text").logits(ADAPTED, PRETRAINED, 0.4)
     torch.testing.assert_close(only_text, ADAPTED.images @ weight.T + 0.6 * ADAPTED.bias)
 
 
 def test_renormalised_features_have_unit_length_and_class_vectors_keep_theirs():
     flat = View(PRETRAINED.images, PRETRAINED.weight, torch.zeros(3))
     other = View(ADAPTED.images, ADAPTED.weight, torch.zeros(3))
-    logits = Features(renormalise=True).logits(other, flat, 0.5)
+    logits = Residual(renormalise=True).logits(other, flat, 0.5)
     cosines = logits / 10.0
     images = F.normalize(other.images + flat.images, dim=1)
     weight = F.normalize(other.weight + flat.weight, dim=1)
@@ -50,7 +50,7 @@ def test_renormalised_features_have_unit_length_and_class_vectors_keep_theirs():
 def test_weights_are_interpolated_and_only_they():
     tuned, pretrained = {"a": torch.tensor([1.0, 3.0])}, {"a": torch.tensor([3.0, 3.0])}
     assert Weights().weights(tuned, pretrained, 0.25)["a"].tolist() == [1.5, 3.0]
-    for blend in (Unblended(), Features(), Logits()):
+    for blend in (Unblended(), Residual(), Logits()):
         assert blend.weights(tuned, pretrained, 0.25)["a"].tolist() == [1.0, 3.0]
     torch.testing.assert_close(Weights().logits(ADAPTED, PRETRAINED, 0.5), ADAPTED.logits)
     assert ALPHAS[0] == 0.0

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from anchorline import METHODS, UserError
-from anchorline.blends import Features, Logits, Unblended
-from anchorline.choices import NAMED, from_json, override, put, to_json
+from anchorline.blends import Logits, Residual, Unblended
+from anchorline.choices import NAMED, from_json, override, put, to_json, validate
 from anchorline.objectives import Contrastive, CrossEntropy
 from anchorline.tunables import Programs
 
@@ -46,7 +46,7 @@ def test_fields(setting, value, expected):
 
 def test_parts_come_before_their_fields_whatever_the_order():
     changed = override(METHODS["fine-tune"], {"blend.alpha": "0.3", "blend": "residual"})
-    assert changed.blend == Features(alpha=0.3)
+    assert changed.blend == Residual(alpha=0.3)
     assert override(METHODS["fine-tune"], {"blend": "logits", "blend.alpha": "val"}).blend == Logits(None)
     assert override(METHODS["wise-ft"], {"blend": "none"}).blend == Unblended()
     assert override(REPROGRAMMER, {"objective": "cross-entropy"}).objective == CrossEntropy()
@@ -76,6 +76,7 @@ def test_put_leaves_the_rest():
         ({"tunable.width": "wide"}, r"expected a number"),
         ({"tunable.text": "maybe"}, r"expected true or false"),
         ({"tunable.start_from": "one"}, r"expected one of normal, zero"),
+        ({"training.betas": "0.9"}, r"expected 2 values with commas between them"),
         ({"blend": "soup"}, r"--set blend=soup: unknown; give one of none, weights, residual, logits"),
     ],
 )
@@ -87,3 +88,28 @@ def test_mistakes_get_one_sentence(settings, sentence):
 def test_a_method_that_trains_nothing_has_nothing_to_set():
     with pytest.raises(UserError, match=r"zero-shot has no such field"):
         override(METHODS["zero-shot"], {"training.epochs": "3"})
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "sentence"),
+    [
+        (
+            "linear-probe",
+            {"tunable": "image-tower"},
+            r"follows no gradients and cannot train image",
+        ),
+        ("fine-tune", {"tunable": "nothing"}, r"fine-tune trains nothing"),
+        ("reprogrammer", {"tunable.image": "false", "tunable.text": "false"}, r"trains nothing"),
+        ("reprogrammer", {"blend": "weights"}, r"no pre-trained weights to go back to; .*blend=residual"),
+        ("fine-tune", {"blend": "residual", "blend.alpha": "2"}, r"blend\.alpha=2; give a share in \[0, 1\]"),
+        ("fine-tune", {"training.accumulate": "0"}, r"training\.accumulate from 1"),
+    ],
+)
+def test_choices_that_do_not_go_together(method, settings, sentence):
+    with pytest.raises(UserError, match=sentence):
+        validate(override(METHODS[method], settings))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_the_rows_go_together(method):
+    validate(method)

@@ -114,7 +114,7 @@ def test_choices_and_seeds(command, tmp_path, capsys):
     assert rows.groupby("method").seed.nunique().to_dict() == {"zero-shot": 1, "fine-tune": 2, "coop": 2}
     for method in ("fine-tune", "coop"):
         facts = json.loads((tmp_path / "out" / "runs" / method / "seed-1" / "config.json").read_text())
-        assert facts["method"]["blend"]["kind"] == "Features"
+        assert facts["method"]["blend"]["kind"] == "Residual"
         assert facts["alpha"] == 0.4
     out = capsys.readouterr().out
     assert "±" in out

@@ -2,14 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from check_method import check_method
+from check_method import check_method, logits_of, short, untouched_logits
 
-from anchorline import METHODS, Suite, UserError, adapt, load
+from anchorline import METHODS, FeatureStore, Suite, UserError, adapt, load
+from anchorline.choices import override
 from anchorline.logistic import LinearHead, fit_head
 from anchorline.methods import SHOWN, find_method
 from anchorline.runs import save
@@ -158,6 +160,33 @@ def test_directories_that_are_no_run(run, tiny_encoder, tmp_path):
 
 
 # ---- at work
+
+
+@pytest.mark.parametrize("blend", ["residual", "logits", "weights"])
+@pytest.mark.parametrize("method", ["linear-probe", "fine-tune", "flyp", "coop"])
+def test_blends_work_over_any_row(method, blend, tiny_encoder, colours):
+    row = short(override(METHODS[method], {"blend": blend}))
+    store = FeatureStore()
+    found = adapt(tiny_encoder, colours, row, store=store)
+    expected = untouched_logits(found, colours, store)
+    torch.testing.assert_close(logits_of(found.at(1.0), colours, store), expected, rtol=1e-4, atol=1e-4)
+    alone = adapt(tiny_encoder, colours, override(row, {"blend": "none"}), store=store)
+    torch.testing.assert_close(logits_of(found.at(0.0), colours, store), logits_of(alone, colours, store))
+
+
+def test_labels_belong_to_the_request(tiny_encoder, colours, tmp_path):
+    adapt(tiny_encoder, colours, "linear-probe", run=tmp_path)
+    assert colours.train.labels is not None
+    other = replace(colours, train=replace(colours.train, labels=(colours.train.labels + 1) % 3))
+    with pytest.raises(UserError, match="holds a finished run with other settings or images; give another"):
+        adapt(tiny_encoder, other, "linear-probe", run=tmp_path)
+    again = adapt(tiny_encoder, other, "linear-probe", run=tmp_path, overwrite=True)
+    assert load(tmp_path, tiny_encoder).learnt_from == again.learnt_from
+
+
+def test_other_preprocessing_is_refused(run, tiny_encoder):
+    with pytest.raises(UserError, match="was adapted to images prepared as"):
+        load(run, replace(tiny_encoder, mean=(0.1, 0.2, 0.3)))
 
 
 @pytest.mark.parametrize("method", ["zero-shot", "linear-probe", "fine-tune", "coop"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from anchorline import runs, scores
 from anchorline.blends import ALPHAS
-from anchorline.choices import put
+from anchorline.choices import put, validate
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.errors import DivergedError, UserError
 from anchorline.features import Features, FeatureStore
 from anchorline.memory import peak_memory, reset_peak
+from anchorline.merit import NONE, Merit, merit
 from anchorline.methods import Method, find_method
 from anchorline.processes import first_goes_first, is_first
 from anchorline.progress import Narrator, Silent
@@ -51,6 +52,7 @@ def adapt(
     narrator: Narrator | None = None,
     trackers: tuple[str, ...] = (),
     reuse: Sequence[AdaptedClassifier] = (),
+    overwrite: bool = False,
 ) -> AdaptedClassifier:
     """Adapt an encoder to a suite's classes: learns from `train`, chooses on `val`, sees nothing else.
 
@@ -58,7 +60,7 @@ def adapt(
     end it is a run directory (see `load`), which the same call gives back without training again.
 
     `reuse` holds classifiers of the same encoder, suite and seed: one that differs in its blend alone spares
-    the training.
+    the training. A finished run of another request is refused, unless `overwrite` says to replace it.
 
     `seconds` of the classifier holds what its method needs: encoding the captions, decoding and encoding
     train and val if it trains (as measured when they were done, if `store` has them), and training, the
@@ -68,16 +70,25 @@ def adapt(
     row = find_method(method) if isinstance(method, str) else method
     store, narrator = store or FeatureStore(), narrator or Silent()
     directory = Path(run) if run else None
-    learnt_from = {"train": suite.train.content_hash(), "val": suite.val.content_hash()}
+    validate(row)
+    learnt_from = runs.learnt_from(suite)
     asked = runs.request(encoder, row, suite.classes, learnt_from, seed)
     if directory and runs.finished(directory, asked):
         return runs.load(directory, encoder)
+    if directory and not overwrite and runs.holds_another(directory, asked):
+        raise UserError(
+            f"{directory} holds a finished run with other settings or images; give another directory with "
+            "--out, or take it away"
+        )
     templates = runs.templates_of(encoder, row)
     captions = store.classes(encoder, suite.classes, templates)
     train_features, val_features = store.images(encoder, suite.train), store.images(encoder, suite.val)
     seconds = captions.seconds
     if row.tunable.name != "nothing":
         seconds += train_features.seconds + val_features.seconds
+    if row.training:  # decoded before the clock runs: their seconds are in those of the features
+        for images in (suite.train, suite.val):
+            store.pixels(encoder.geometry, images, narrator.bar(f"{images.name}, decoding"))
     begun = time.perf_counter()
     reset_peak(encoder.device)
     task = Task(
@@ -131,7 +142,7 @@ class _Work:
         if row.training is None or row.objective is None:
             adaptation = row.tunable.start(self.task)
             return _Found(adaptation.tuned(), adaptation.chosen)
-        best: tuple[tuple[float, float], _Found] | None = None
+        best: tuple[Merit, _Found] | None = None
         failed: DivergedError | None = None
         for number, (values, method) in enumerate(_trials(row)):
             try:
@@ -202,14 +213,15 @@ def _blended(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -
     """The strength of the blend with the best val accuracy; ties go to the lower cross-entropy."""
     assert suite.val.labels is not None
     labels = torch.from_numpy(suite.val.labels)
-    best, merit = classifier, (-1.0, 0.0)
-    for alpha in ALPHAS:
-        candidate = classifier.at(alpha)
-        logits = candidate.logits(candidate.views(store, suite.val))
-        found = (float((logits.argmax(1) == labels).float().mean()), -float(F.cross_entropy(logits, labels)))
-        if found > merit:
-            best, merit = candidate, found
-    return replace(best, chosen={**classifier.chosen, "alpha": best.alpha})
+    best, highest = 0.0, NONE
+    with tempfile.TemporaryDirectory() as passing:  # nobody asks for these features again
+        here = store.elsewhere(Path(passing))
+        for alpha in ALPHAS:
+            candidate = classifier.at(alpha)
+            found = merit(candidate.logits(candidate.views(here, suite.val)), labels)
+            if found > highest:
+                best, highest = alpha, found
+    return replace(classifier, alpha=best, chosen={**classifier.chosen, "alpha": best})
 
 
 def _threshold(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -> float:

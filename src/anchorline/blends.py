@@ -44,6 +44,10 @@ class Blend(Protocol):
     @property
     def alpha(self) -> float | None: ...
 
+    @property
+    def needs_pretrained(self) -> bool:
+        """Whether `logits` looks at the pre-trained view."""
+
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
     ) -> dict[str, Tensor]:
@@ -59,6 +63,7 @@ class Unblended:
 
     name = "none"
     alpha = 0.0
+    needs_pretrained = False
 
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
@@ -80,6 +85,7 @@ class Weights:
     alpha: float | None = None
 
     name = "weights"
+    needs_pretrained = False
 
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
@@ -91,7 +97,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Features:
+class Residual:
     """Residual: z = (1 - α) z_adapted + α z_pre-trained of unit vectors (arXiv 2403.10800, section 3.3).
 
     Attributes:
@@ -105,6 +111,7 @@ class Features:
     renormalise: bool = False
 
     name = "features"
+    needs_pretrained = True
 
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
@@ -140,6 +147,7 @@ class Logits:
     alpha: float | None = None
 
     name = "logits"
+    needs_pretrained = True
 
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float

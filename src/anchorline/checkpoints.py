@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,24 @@ def write_tensors(file: Path, tensors: dict[str, Tensor], facts: dict[str, Any] 
 
     Raises `UserError` where the disk is full or may not be written.
     """
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part")
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {_STATE: json.dumps(facts or {})}
+    with _replacing(file) as unfinished:
+        save_file(ready, unfinished, metadata=metadata)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text whole or not at all. Raises `UserError` likewise."""
+    with _replacing(file) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[Path]:
+    unfinished = file.with_name(f"{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(ready, unfinished, metadata={_STATE: json.dumps(facts or {})})
+        yield unfinished
         with unfinished.open("rb") as written:
             os.fsync(written.fileno())
         unfinished.replace(file)

@@ -8,8 +8,8 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from anchorline.blends import Features, Logits, Unblended, Weights
-from anchorline.errors import UserError
+from anchorline.blends import Logits, Residual, Unblended, Weights
+from anchorline.errors import NoSuchFieldError, UserError
 from anchorline.methods import Method, Search
 from anchorline.objectives import Contrastive, CrossEntropy
 from anchorline.recipe import Training
@@ -31,7 +31,7 @@ NAMED: dict[str, dict[str, Any]] = {
         "contrastive": Contrastive(),
         "focal-contrastive": Contrastive(focal=True),
     },
-    "blend": {"none": Unblended(), "weights": Weights(), "residual": Features(), "logits": Logits()},
+    "blend": {"none": Unblended(), "weights": Weights(), "residual": Residual(), "logits": Logits()},
 }
 _KINDS = {
     kind.__name__: kind for kind in (*{type(v) for named in NAMED.values() for v in named.values()}, Training)
@@ -85,6 +85,26 @@ def put(method: Method, path: str, value: Any) -> Method:
     return dataclasses.replace(method, **{part: value})
 
 
+def validate(method: Method) -> None:
+    """Raises `UserError` for choices that do not go together, or numbers that make no sense."""
+    training, alpha = method.training, method.blend.alpha
+    trains_nothing = method.tunable.name == "nothing"
+    needs_none = trains_nothing or getattr(method.tunable, "start_from", "") == "linear-probe"
+    complaint = ""
+    if trains_nothing and training:
+        complaint = "trains nothing; give it a tunable"
+    elif training is None and not needs_none:
+        complaint = f"follows no gradients and cannot train {method.tunable.name}; start from another method"
+    elif isinstance(method.blend, Weights) and isinstance(method.tunable, Programs):
+        complaint = "has no pre-trained weights to go back to; blend its features: blend=residual"
+    elif alpha is not None and not 0 <= alpha <= 1:
+        complaint = f"has blend.alpha={alpha:g}; give a share in [0, 1]"
+    elif training and (training.epochs < 0 or training.batch < 1 or training.accumulate < 1):
+        complaint = "needs training.epochs from 0, training.batch and training.accumulate from 1"
+    if complaint:
+        raise UserError(f"{method.name} {complaint}")
+
+
 def _without(search: Search, path: str) -> Search:
     return tuple(entry for entry in search if entry[0] != path)
 
@@ -102,7 +122,9 @@ def _value(method: Method, path: str, text: str) -> Any:
     if owner is None or name not in _fields(owner):
         near = difflib.get_close_matches(path, known, n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"--set {path}: {method.name} has no such field{hint}; it has {', '.join(known)}")
+        raise NoSuchFieldError(
+            f"--set {path}: {method.name} has no such field{hint}; it has {', '.join(known)}"
+        )
     hint_of = get_type_hints(type(owner))[name]
     try:
         return _parsed(text, hint_of)
@@ -126,7 +148,10 @@ def _parsed(text: str, hint: Any) -> Any:
             raise ValueError(f"expected one of {', '.join(arguments)}")
         return text
     if origin is tuple:
-        return tuple(_parsed(item, arguments[0]) for item in text.split(","))
+        items = text.split(",")
+        if arguments[-1] is not Ellipsis and len(items) != len(arguments):
+            raise ValueError(f"expected {len(arguments)} values with commas between them")
+        return tuple(_parsed(item, arguments[0]) for item in items)
     if hint is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError("expected true or false")

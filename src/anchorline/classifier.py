@@ -27,8 +27,8 @@ from anchorline.tunables import Adaptation, Task
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Unit image features [N, D] under the adapted and under the untouched encoder. They are the same where
-    nothing that images pass through was tuned."""
+    """Unit image features [N, D] under the adapted and under the untouched encoder. They may be the same
+    tensor where nothing that images pass through was tuned, or the blend has no use for the second."""
 
     adapted: Tensor
     untouched: Tensor
@@ -44,7 +44,7 @@ class AdaptedClassifier:
         classes: names; logits have their order.
         templates: the captions of a class, each with one `{}`.
         captions: class vectors of the untouched encoder, unit, float32 [C, D].
-        learnt_from: content hashes of the images of train and val.
+        learnt_from: hashes of the images and labels of train and val.
         tuned: the trained tensors by name, before blending.
         alpha: the strength of the blend, the share of the pre-trained part.
         chosen: hyper-parameters that were chosen on val.
@@ -100,18 +100,34 @@ class AdaptedClassifier:
     @torch.no_grad()
     def logits(self, views: Views) -> Tensor:
         """Float32 [N, C]; a softmax over them gives the confidence."""
-        weight, bias = (tensor.cpu() for tensor in self.adaptation.classifier())
-        untouched = self.encoder.logit_scale * self.captions
+        weight, bias = self._head
+        none = torch.zeros_like(bias)
         return self.method.blend.logits(
             View(views.adapted, weight, bias),
-            View(views.untouched, untouched, torch.zeros(len(untouched))),
+            View(views.untouched, self.encoder.logit_scale * self.captions, none),
             self.alpha,
         )
 
     @torch.no_grad()
     def cosines(self, views: Views) -> Tensor:
-        """Cosines between images and class captions [N, C], each as the adapted encoder sees it."""
-        return views.adapted @ self.adaptation.class_vectors().cpu().T
+        """Cosines between images and class captions [N, C], as the adapted encoder sees both, blended."""
+        none = torch.zeros(len(self.classes))
+        return self.method.blend.logits(
+            View(views.adapted, self._class_vectors, none),
+            View(views.untouched, self.captions, none),
+            self.alpha,
+        )
+
+    @cached_property
+    @torch.no_grad()
+    def _head(self) -> tuple[Tensor, Tensor]:
+        weight, bias = self.adaptation.classifier()
+        return weight.detach().cpu(), bias.detach().cpu()
+
+    @cached_property
+    @torch.no_grad()
+    def _class_vectors(self) -> Tensor:
+        return self.adaptation.class_vectors().cpu()
 
     def predict(
         self, images: Iterable[str | Path], bad_images: Literal["error", "skip"] = "error"
@@ -121,9 +137,10 @@ class AdaptedClassifier:
 
     def views_of(self, pixels: Pixels) -> Views:
         """uint8 [N, H, W, 3], decoded with the encoder's geometry -> features."""
-        untouched = self.encoder.encode_images(pixels)
-        adapted = self.image_encoder.encode_images(pixels) if self.adaptation.changes_images else untouched
-        return Views(adapted, untouched)
+        adapted = self.image_encoder.encode_images(pixels)
+        if not self.adaptation.changes_images or not self.method.blend.needs_pretrained:
+            return Views(adapted, adapted)
+        return Views(adapted, self.encoder.encode_images(pixels))
 
 
 class AdaptedImages:

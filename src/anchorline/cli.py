@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -77,8 +78,8 @@ class Adapt:
     """Choices to change, FIELD=VALUE: training.epochs=5 blend=residual."""
     seed: int = 0
     """Of all random numbers."""
-    out: Path = Path("runs/adapt")
-    """The run directory; the same command goes on from what is there."""
+    out: Path | None = None
+    """The run directory (left out: runs/adapt/METHOD/seed-SEED); the same command goes on from there."""
     device: str = ""
     """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
     memory_limit: float = 4.0
@@ -111,7 +112,7 @@ class Evaluate:
     """Measure classifiers that 'compare' saved, on any images of their classes; prints the figures."""
 
     run: tyro.conf.Positional[tuple[Path, ...]]
-    """Run directories, OUT/runs/METHOD."""
+    """Run directories, OUT/runs/METHOD/seed-SEED."""
     data: tyro.conf.OmitArgPrefixes[SuiteOptions]
     encoder: str = ""
     """Where the encoder is now, if not where it was adapted from."""
@@ -160,6 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         _complain(str(error))
         sys.exit(2)
+    except BrokenPipeError:  # `anchorline predict … | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         _complain("stopped; what is finished is kept, and the same command goes on from there")
         sys.exit(130)

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -18,9 +19,9 @@ import anchorline.adapting
 import anchorline.comparing
 import anchorline.evaluating
 from anchorline import predicting
-from anchorline.choices import override
+from anchorline.choices import override, validate
 from anchorline.cli import Adapt, Compare, Evaluate, Predict, SuiteOptions, named_folders, suggestion
-from anchorline.errors import UserError
+from anchorline.errors import NoSuchFieldError, UserError
 from anchorline.features import FeatureStore, suite_features
 from anchorline.loading import load_encoder
 from anchorline.methods import METHODS, SHOWN, Method, find_method
@@ -90,6 +91,7 @@ def adapt(command: Adapt) -> None:
     (row,) = _rows((command.method,), command.set, strict=True)
     suite = read_suite(command.data, measured=False)
     store = _store(command.memory_limit)
+    out = command.out or Path("runs/adapt") / row.name / f"seed-{command.seed}"
     with _narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")
         encoder = load_encoder(command.encoder, command.device or None)
@@ -102,14 +104,14 @@ def adapt(command: Adapt) -> None:
             row,
             command.seed,
             store,
-            run=command.out,
+            run=out,
             narrator=narrator,
             trackers=command.track,
         )
     chosen = ", ".join(f"{name} {value:g}" for name, value in classifier.chosen.items())
     _console().print(
         f"{row.name}: {classifier.parameters:,} parameters trained in {classifier.seconds:.1f} s"
-        f"{f'; chosen on val: {chosen}' if chosen else ''}. Run: {command.out.resolve()}",
+        f"{f'; chosen on val: {chosen}' if chosen else ''}. Run: {out.resolve()}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
 
@@ -151,13 +153,14 @@ def _rows(names: Sequence[str], settings: Sequence[str], strict: bool = False) -
         values[path] = value
     rows = [find_method(name) for name in (METHODS if "all" in names else names)]
     changed = []
-    complaints: dict[str, list[UserError]] = {path: [] for path in values}
+    complaints: dict[str, list[NoSuchFieldError]] = {path: [] for path in values}
     for row in rows:
         for path, value in sorted(values.items(), key=lambda item: item[0].count(".")):  # whole parts first
             try:
                 row = override(row, {path: value})
-            except UserError as error:
+            except NoSuchFieldError as error:
                 complaints[path].append(error)
+        validate(row)
         changed.append(row)
     for errors in complaints.values():
         if errors and (strict or len(errors) == len(rows)):
@@ -180,7 +183,9 @@ def _store(memory_limit: float) -> FeatureStore:
 
 def evaluate(command: Evaluate) -> None:
     if not command.run:
-        raise UserError("no run is given; name run directories, OUT/runs/METHOD of an earlier 'compare'")
+        raise UserError(
+            "no run is given; name directories such as OUT/runs/METHOD/seed-0 of an earlier 'compare'"
+        )
     encoder = load_encoder(command.encoder, command.device or None) if command.encoder else None
     for run in command.run:
         classifier = load(run, encoder, command.device or None)

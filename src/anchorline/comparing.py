@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from anchorline.adapting import adapt
+from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
 from anchorline.curves import COLUMNS as CURVE_COLUMNS
 from anchorline.curves import alpha_curve
@@ -92,12 +93,13 @@ def compare(
             classifier = adapt(
                 encoder, suite, row, seed, store,
                 run=_run(directory, row, seed), narrator=narrator, trackers=trackers,
-                reuse=[e.classifier for e in evaluated],
+                reuse=[e.classifier for e in evaluated], overwrite=True,
             )  # fmt: skip
             said = outcomes(classifier, suite, store, narrator.bar)
             metrics = list(measure(classifier, suite, said))
             metrics += changes(metrics, evaluated[0].metrics if evaluated else metrics)
-            evaluated.append(_Evaluated(classifier, said, metrics))
+            # A copy, without the adapted encoder that the original has built: memory must not grow by run.
+            evaluated.append(_Evaluated(replace(classifier), said, metrics))
             narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
     table = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
     each = (
@@ -125,12 +127,16 @@ def compare(
 
 
 def _write_results(directory: Path, table: pd.DataFrame, curves: pd.DataFrame) -> None:
-    table.to_json(directory / "results.jsonl", orient="records", lines=True, force_ascii=False)
-    table.to_csv(directory / "results.csv", index=False)
-    curves.to_csv(directory / "alpha.csv", index=False)
+    write_text(directory / "results.jsonl", _lines(table))
+    write_text(directory / "results.csv", table.to_csv(index=False))
+    write_text(directory / "alpha.csv", curves.to_csv(index=False))
     for (method, seed), own in table.groupby(["method", "seed"], sort=False):
         file = directory / "runs" / str(method) / f"seed-{seed}" / "metrics.jsonl"
-        own.to_json(file, orient="records", lines=True, force_ascii=False)
+        write_text(file, _lines(own))
+
+
+def _lines(table: pd.DataFrame) -> str:
+    return str(table.to_json(orient="records", lines=True, force_ascii=False))
 
 
 def _run(directory: Path, method: Method, seed: int) -> Path:

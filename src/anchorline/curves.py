@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.blends import ALPHAS
+from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
 from anchorline.evaluation import AXES, measure, outcomes
 from anchorline.facts import suite_hash
@@ -48,7 +49,7 @@ def alpha_curve(
             tell(number, len(alphas))
     curve = pd.DataFrame(found, columns=COLUMNS)
     if is_first():
-        curve.to_csv(run / FILE, index=False)
+        write_text(run / FILE, curve.to_csv(index=False))
     return curve
 
 

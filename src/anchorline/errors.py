@@ -8,5 +8,9 @@ class UserError(Exception):
     """
 
 
+class NoSuchFieldError(UserError):
+    """A method has no field of that name to set."""
+
+
 class DivergedError(UserError):
     """Training left the numbers: its loss or gradients are not finite any more."""

@@ -95,7 +95,8 @@ class FeatureStore:
         """uint8 [N, H, W, 3] of the readable images, and those that are not; see `decode`."""
         key = (str(geometry), images.content_hash())
         if key not in self._decoded:
-            used = sum(pixels.nbytes for pixels, _ in self._decoded.values())
+            arrays = (pixels for pixels, _ in self._decoded.values())
+            used = sum(pixels.nbytes for pixels in arrays if not isinstance(pixels, np.memmap))
             room = max(0, self.memory_limit - used)
             self._decoded[key] = decode(images, geometry, memory_limit=room, progress=progress)
         return self._decoded[key]
@@ -117,9 +118,12 @@ class FeatureStore:
         # The same images may have been encoded where they lay before.
         return replace(found, bad=tuple(replace(b, where=images.where(b.index)) for b in found.bad))
 
-    def part(self, encoder: Encoder, images: ImageSet, found: Features) -> None:
-        """Keep what is known of `images` because they were encoded as the readable part of a set."""
+    def part(self, encoder: Encoder, whole: ImageSet, images: ImageSet, found: Features) -> None:
+        """Keep what is known of `images` because they were encoded as the readable part of a whole set."""
         _write(self._images_file(encoder, images), replace(found, bad=()))
+        decoded = self._decoded.pop((str(encoder.geometry), whole.content_hash()), None)
+        if decoded:
+            self._decoded[str(encoder.geometry), images.content_hash()] = (decoded[0], ())
 
     def classes(self, encoder: Encoder, classes: Sequence[str], templates: Sequence[str]) -> Features:
         """Class vectors, float32 [C, D]; see `Encoder.encode_classes`."""
@@ -202,5 +206,5 @@ def suite_features(
     cleaned = suite.without_bad({name: f.bad for name, f in found.items()})
     for name, images in cleaned.sets().items():
         if name in found and found[name].bad:  # `adapt` will ask for the cleaned train and val
-            store.part(encoder, images, found[name])
+            store.part(encoder, suite.sets()[name], images, found[name])
     return cleaned, found

@@ -16,6 +16,7 @@ import torch
 from anchorline.captions import GENERAL_TEMPLATES
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
+from anchorline.processes import on_cpu
 from anchorline.suites.decode import Geometry
 
 BUNDLED = "pictogram-clip"
@@ -34,7 +35,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
     try:
         # Each of several processes on one machine has a GPU of its own.
         own = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-        where = torch.device(device or (own if torch.cuda.is_available() else "cpu"))
+        where = torch.device(device or ("cpu" if on_cpu() else own))
     except RuntimeError as error:
         raise UserError(f"unknown device {device!r}; give cpu, cuda, cuda:1 and so on") from error
     schema, architecture, weights = _parse(name)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
+
+from anchorline.merit import merit
 
 _ITERATIONS = 1000
 
@@ -48,12 +49,7 @@ def fit_head(
             model.fit(features.double().numpy(), labels.numpy())
         candidates.append(_both_rows(model, l2))
 
-    def merit(head: LinearHead) -> tuple[float, float]:
-        logits = head(val_features)
-        accuracy = float((logits.argmax(1) == val_labels).float().mean())
-        return accuracy, -float(F.cross_entropy(logits, val_labels))
-
-    return max(candidates, key=merit)
+    return max(candidates, key=lambda head: merit(head(val_features), val_labels))
 
 
 def _both_rows(model: LogisticRegression, l2: float) -> LinearHead:

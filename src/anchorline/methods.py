@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from anchorline.blends import Blend, Features, Unblended, Weights
+from anchorline.blends import Blend, Residual, Unblended, Weights
 from anchorline.errors import UserError
 from anchorline.objectives import Contrastive, CrossEntropy, Objective
 from anchorline.recipe import Training
@@ -45,11 +45,11 @@ class Method:
 
 UNTOUCHED = "zero-shot"  # the row that all changes are measured against
 
-# Every method that follows gradients has the same budget: as many epochs, and four learning rates half a
-# decade apart around the usual one of its kind, chosen on val.
+# Every method that follows gradients has the same budget: as many epochs, and four learning rates around the
+# usual ones of its kind, chosen on val. Large pre-trained towers want the lowest, small ones the highest.
 _EPOCHS = 20
 _TOWER = Training(epochs=_EPOCHS, augmentation="crop", weight_decay=0.01)
-_TOWER_RATES: Search = (("training.lr", (3e-5, 1e-4, 3e-4, 1e-3)),)
+_TOWER_RATES: Search = (("training.lr", (1e-5, 5e-5, 2e-4, 1e-3)),)
 _INPUTS = Training(epochs=_EPOCHS, betas=(0.9, 0.98), eps=1e-6)
 _INPUT_RATES: Search = (("training.lr", (5e-5, 1.5e-4, 5e-4, 1.5e-3)),)
 _REPROGRAMMER = "Geng & Chen 2024, arXiv 2403.10800"
@@ -120,7 +120,7 @@ METHODS: dict[str, Method] = {
             tunable=ImageTower(parameters=("*bias",)),
             objective=CrossEntropy(),
             training=Training(epochs=_EPOCHS, augmentation="crop"),
-            search=_TOWER_RATES,
+            search=(("training.lr", (1e-4, 5e-4, 2e-3, 1e-2)),),
             source="Ben Zaken et al. 2022, arXiv 2106.10199",
         ),
         Method(
@@ -160,7 +160,7 @@ METHODS: dict[str, Method] = {
             about="the reprogrammer's features, and 40 % of the untouched encoder's",
             tunable=Programs(),
             objective=Contrastive(focal=True),
-            blend=Features(),
+            blend=Residual(),
             training=_INPUTS,
             search=_INPUT_RATES,
             captions="single",

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+
+PATIENCE = timedelta(hours=24)
 
 
 def is_first() -> bool:
@@ -12,19 +15,27 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def several() -> bool:
+    """Whether there are other processes at the same job."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 @contextmanager
 def first_goes_first() -> Iterator[None]:
     """The other processes wait until the first has left the block, and find what it wrote."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if not several():
         yield
         return
     from accelerate import PartialState  # takes a second, and only several processes need it
 
-    with PartialState(cpu=_on_cpu()).main_process_first():
+    # Encoding a large set can take hours, and the others wait.
+    with PartialState(cpu=on_cpu(), timeout=PATIENCE).main_process_first():
         yield
 
 
-def _on_cpu() -> bool:
+def on_cpu() -> bool:
+    """Whether processes share work on CPUs: there is no GPU, or `accelerate launch --cpu` says so."""
     import torch
 
-    return not torch.cuda.is_available()
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "on")
+    return asked or not torch.cuda.is_available()

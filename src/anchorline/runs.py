@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import anchorline
 from anchorline.captions import SINGLE_TEMPLATE
-from anchorline.checkpoints import write_tensors
+from anchorline.checkpoints import write_tensors, write_text
 from anchorline.choices import from_json, to_json
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
@@ -21,7 +21,9 @@ from anchorline.errors import UserError
 from anchorline.loading import load_encoder
 from anchorline.methods import Method
 from anchorline.provenance import commit
+from anchorline.suites.suite import Suite
 
+FORMAT = 1  # raise it when the same request would no longer give the same classifier
 CONFIGURATION, TENSORS = "config.json", "tuned.safetensors"
 
 
@@ -30,6 +32,7 @@ def request(
 ) -> dict[str, Any]:
     """All that decides what adapting gives, as plain JSON values."""
     return {
+        "format": FORMAT,
         "encoder": encoder.name,
         "encoder_hash": encoder.hash,
         "preprocessing": encoder.preprocessing,
@@ -39,6 +42,16 @@ def request(
         "seed": seed,
         "classes": list(classes),
     }
+
+
+def learnt_from(suite: Suite) -> dict[str, str]:
+    """Hashes of the images and labels of train and val, 16 hex digits each."""
+    found = {}
+    for name, images in (("train", suite.train), ("val", suite.val)):
+        assert images.labels is not None
+        digest = hashlib.sha256(images.content_hash().encode() + images.labels.tobytes())
+        found[name] = digest.hexdigest()[:16]
+    return found
 
 
 def request_of(classifier: AdaptedClassifier) -> dict[str, Any]:
@@ -55,6 +68,7 @@ def configuration_hash(facts: dict[str, Any]) -> str:
 
 def save(classifier: AdaptedClassifier, run: Path) -> None:
     """Write the run directory: tuned tensors and, last, the configuration. Raises `UserError`."""
+    (run / CONFIGURATION).unlink(missing_ok=True)  # never beside the tensors of another request
     write_tensors(run / TENSORS, classifier.tuned)
     asked = request_of(classifier)
     facts = {
@@ -68,9 +82,7 @@ def save(classifier: AdaptedClassifier, run: Path) -> None:
         "threshold": classifier.threshold,
         "peak_memory": classifier.peak_memory,
     }
-    unfinished = run / f"{CONFIGURATION}.part"
-    unfinished.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(run / CONFIGURATION)
+    write_text(run / CONFIGURATION, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
 def finished(run: Path, asked: dict[str, Any]) -> bool:
@@ -80,6 +92,11 @@ def finished(run: Path, asked: dict[str, Any]) -> bool:
         return bool(facts["configuration_hash"] == configuration_hash(asked)) and (run / TENSORS).is_file()
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def holds_another(run: Path, asked: dict[str, Any]) -> bool:
+    """Whether the directory holds a finished run of another request."""
+    return (run / CONFIGURATION).is_file() and not finished(run, asked)
 
 
 def load(run: str | Path, encoder: Encoder | None = None, device: str | None = None) -> AdaptedClassifier:
@@ -96,7 +113,7 @@ def load(run: str | Path, encoder: Encoder | None = None, device: str | None = N
         method, classes = from_json(facts["method"]), tuple(facts["classes"])
         name, anchor, templates = facts["encoder"], facts["encoder_hash"], tuple(facts["templates"])
         rest = {key: facts[key] for key in ("alpha", "chosen", "seconds", "threshold", "peak_memory", "seed")}
-        rest["learnt_from"] = facts["train"]
+        rest["learnt_from"], preprocessing = facts["train"], facts["preprocessing"]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(
             f"{run} is not a run that anchorline wrote ({error}); "
@@ -107,6 +124,11 @@ def load(run: str | Path, encoder: Encoder | None = None, device: str | None = N
         raise UserError(
             f"{run} was adapted from {name} with hash {anchor}, but "
             f"{encoder.name} has hash {encoder.hash}; give the weights that it was adapted from"
+        )
+    if encoder.preprocessing != preprocessing:
+        raise UserError(
+            f"{run} was adapted to images prepared as {preprocessing}, but {encoder.name} prepares them as "
+            f"{encoder.preprocessing}; give the encoder that it was adapted from"
         )
     return AdaptedClassifier(
         encoder=encoder,

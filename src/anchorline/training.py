@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from anchorline.augmentation import augment
-from anchorline.checkpoints import flatten, read_tensors, unflatten, write_tensors
+from anchorline.checkpoints import flatten, read_tensors, unflatten, write_tensors, write_text
 from anchorline.encoder import as_images
 from anchorline.errors import DivergedError, UserError
+from anchorline.merit import NONE, Merit, merit
 from anchorline.objectives import Objective
+from anchorline.processes import PATIENCE, on_cpu, several
 from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
 from anchorline.suites.images import Progress
 from anchorline.tunables import Adaptation
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "training.jsonl"
-KEEP_EVERY = 30.0  # seconds between states on disk
+KEEP_EVERY = 30.0  # seconds between states on disk, at least
+KEEP_SHARE = 0.05  # of the time, at most, goes into writing them
 _EVALUATION_BATCH = 256
 
 
@@ -50,7 +52,7 @@ class Examples:
 @dataclass
 class _State:
     step: int = 0
-    best: tuple[float, float] = (-1.0, -math.inf)  # val accuracy, minus val cross-entropy
+    best: Merit = NONE
     best_epoch: int = 0
     best_tuned: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
@@ -61,10 +63,10 @@ class _State:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The tuned tensors of the best epoch, its val accuracy and minus cross-entropy, and what happened."""
+    """The tuned tensors of the best epoch, its merit on val, and what happened."""
 
     tuned: dict[str, Tensor]
-    merit: tuple[float, float]
+    merit: Merit
     epoch: int
     history: list[dict[str, float]]
 
@@ -89,34 +91,54 @@ def train(
     `DivergedError` when the loss is no number any more, `UserError` when the disk is full; what was last kept
     stays.
     """
-    from accelerate import Accelerator, DistributedDataParallelKwargs
+    from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 
     for name in trackers:
         if find_spec(name) is None:
             raise UserError(f"tracking with {name} needs its package; pip install {name}, or leave it out")
 
+    device = adaptation.encoder.device
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     accelerator = Accelerator(
-        cpu=adaptation.encoder.device.type == "cpu",
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)],
+        cpu=several() and on_cpu(),
+        # Everything lies on the encoder's device already, and the recipe alone says what is computed: no
+        # `accelerate config` of the user's changes it.
+        device_placement=False,
+        mixed_precision="no",
+        gradient_accumulation_steps=1,
+        kwargs_handlers=[
+            DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False),
+            InitProcessGroupKwargs(timeout=PATIENCE),
+        ],
         log_with=list(trackers) or None,
         project_dir=run or Path("runs"),
     )
     loop = _Loop(adaptation, objective, training, learn, choose, seed, run, identity, accelerator)
     if trackers:
-        accelerator.init_trackers("anchorline")
+        settings = {name: str(value) for name, value in asdict(training).items()}
+        accelerator.init_trackers("anchorline", {"seed": seed, **settings})
+    try:
+        _advance(loop, progress)
+    finally:
+        if trackers:
+            accelerator.end_training()
+    state = loop.state
+    return Trained(state.best_tuned, state.best, state.best_epoch, state.history)
+
+
+def _advance(loop: _Loop, progress: Progress | None) -> None:
     loop.resume()
-    kept = time.monotonic()
+    due = time.monotonic() + KEEP_EVERY
     while not loop.finished:
         loop.advance()
         if progress:
             progress(loop.state.step, loop.steps)
-        if loop.finished or time.monotonic() - kept >= KEEP_EVERY:
+        if loop.finished or time.monotonic() >= due:
+            begun = time.monotonic()
             loop.keep()
-            kept = time.monotonic()
-    if trackers:
-        accelerator.end_training()
-    state = loop.state
-    return Trained(state.best_tuned, state.best, state.best_epoch, state.history)
+            spent = time.monotonic() - begun
+            due = time.monotonic() + max(KEEP_EVERY, spent / KEEP_SHARE)
 
 
 class _Loop:
@@ -140,7 +162,9 @@ class _Loop:
         self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.model, self.optimizer = accelerator.prepare(adaptation, optimizer)
         self.state = _State(best_tuned=adaptation.tuned())
-        self.precision = torch.bfloat16 if _half(training, adaptation) else torch.float32
+        self.device = adaptation.encoder.device
+        on_gpu = self.device.type == "cuda"
+        self.in_bf16 = training.precision == "bf16" or (training.precision == "auto" and on_gpu)
 
     @property
     def finished(self) -> bool:
@@ -157,9 +181,10 @@ class _Loop:
             group["lr"] = peak * rate
         loss = self._learn(step)
         if not math.isfinite(loss):
+            self.keep()
             kept = f"; the last good state is in {self.run}" if self.run else ""
             raise DivergedError(
-                f"the loss is {loss} at step {step + 1} of {self.steps}, learning rate "
+                f"the loss or its gradient is not finite at step {step + 1} of {self.steps}, learning rate "
                 f"{self.training.lr:g}{kept}; give a lower one with --set training.lr=…"
             )
         self.state.step += 1
@@ -167,21 +192,18 @@ class _Loop:
             self._look(loss, rate)
 
     def _learn(self, step: int) -> float:
-        images, labels = self._batch(step)
+        chosen = self._chosen(step)
         template = self._template(step)
-        parts = self.training.accumulate
         self.optimizer.zero_grad()
         total = 0.0
-        for part in range(parts):
-            mine = slice(
-                (part * self.accelerator.num_processes + self.accelerator.process_index) * self._share,
-                (part * self.accelerator.num_processes + self.accelerator.process_index + 1) * self._share,
-            )
-            with torch.autocast(
-                self.accelerator.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16
-            ):
-                logits = self.model(self._ready(images[mine]), template)
-            loss = self.objective(_gathered(logits.float()), self._labels(labels, part)) / parts
+        # A part of the batch is cut into one share for each process.
+        for part in torch.split(chosen, self.batch // self.training.accumulate):
+            rank, share = self.accelerator.process_index, self.batch // self.parts
+            mine = part[rank * share : (rank + 1) * share]
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.in_bf16):
+                logits = self.model(self._augmented(mine, step), template)
+            labels = self.learn.labels[part].to(self.device)
+            loss = self.objective(_gathered(logits), labels) / self.training.accumulate
             self.accelerator.backward(loss)
             total += loss.item()
         norm = self.accelerator.clip_grad_norm_(self.adaptation.parameters(), self.training.clip or math.inf)
@@ -190,25 +212,19 @@ class _Loop:
         self.optimizer.step()
         return total
 
-    @property
-    def _share(self) -> int:
-        return self.batch // self.parts
-
-    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+    def _chosen(self, step: int) -> Tensor:
+        """Numbers of the step's images, int64 [batch]."""
         epoch, place = divmod(step, self.per_epoch)
         order = torch.Generator().manual_seed(mixed_seed(self.seed, 0, epoch))
-        chosen = torch.randperm(len(self.learn), generator=order)[
-            place * self.batch : (place + 1) * self.batch
-        ]
-        images, labels = self.learn.inputs[chosen], self.learn.labels[chosen]
-        if self.adaptation.changes_images:
-            images = augment(images, self.training.augmentation, mixed_seed(self.seed, 1, step))
-        return images, labels
+        shuffled = torch.randperm(len(self.learn), generator=order)
+        return shuffled[place * self.batch : (place + 1) * self.batch]
 
-    def _labels(self, labels: Tensor, part: int) -> Tensor:
-        """Of all processes' images of one part, in the order in which logits are gathered."""
-        size = self._share * self.accelerator.num_processes
-        return labels[part * size : (part + 1) * size].to(self.accelerator.device)
+    def _augmented(self, images: Tensor, step: int) -> Tensor:
+        inputs = self.learn.inputs[images]
+        if self.adaptation.changes_images:
+            seeds = [mixed_seed(self.seed, 1, step, image) for image in images.tolist()]
+            inputs = augment(inputs, self.training.augmentation, seeds)
+        return self._ready(inputs)
 
     def _template(self, step: int) -> int | None:
         """One caption template a step, as contrastive fine-tuning draws them; class vectors of all at val."""
@@ -216,27 +232,27 @@ class _Loop:
         return step % count if count > 1 else None
 
     def _ready(self, inputs: Tensor) -> Tensor:
-        inputs = inputs.to(self.accelerator.device)
+        inputs = inputs.to(self.device)
         return as_images(inputs, inputs.device) if self.adaptation.changes_images else inputs
 
     @torch.no_grad()
     def _look(self, loss: float, rate: float) -> None:
+        classifier = self.adaptation.classifier()
         logits = torch.cat([
-            self.adaptation(self._ready(inputs)).float().cpu()
+            self.adaptation.logits(self._ready(inputs), classifier).cpu()
             for inputs in torch.split(self.choose.inputs, _EVALUATION_BATCH)
         ])  # fmt: skip
-        accuracy = float((logits.argmax(1) == self.choose.labels).float().mean())
-        entropy = float(F.cross_entropy(logits, self.choose.labels))
+        found_merit = merit(logits, self.choose.labels)
         state = self.state
         epoch = state.step // self.per_epoch
         found = {
-            "epoch": epoch, "step": state.step, "train_loss": loss, "val_accuracy": 100 * accuracy,
-            "val_cross_entropy": entropy, "lr": self.training.lr * rate,
+            "epoch": epoch, "step": state.step, "train_loss": loss, "val_accuracy": 100 * found_merit[0],
+            "val_cross_entropy": -found_merit[1], "lr": self.training.lr * rate,
         }  # fmt: skip
         state.history.append(found)
         self.accelerator.log(found, step=state.step)
-        if (accuracy, -entropy) > state.best:
-            state.best, state.best_epoch = (accuracy, -entropy), epoch
+        if found_merit > state.best:
+            state.best, state.best_epoch = found_merit, epoch
             state.best_tuned = self.adaptation.tuned()
 
     def keep(self) -> None:
@@ -244,16 +260,17 @@ class _Loop:
         if self.run is None or not self.accelerator.is_main_process:
             return
         state = self.state
-        tensors, optimizer = flatten(self.optimizer.optimizer.state_dict())
-        tensors |= {f"tuned.{name}": tensor for name, tensor in self.adaptation.tuned().items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in state.best_tuned.items()}
+        tensors = {f"best.{name}": tensor for name, tensor in state.best_tuned.items()}
+        optimizer = None
+        if not self.finished:  # else nobody goes on from here
+            own, optimizer = flatten(self.optimizer.optimizer.state_dict())
+            tensors |= own | {f"tuned.{name}": tensor for name, tensor in self.adaptation.tuned().items()}
         facts = {
             "identity": self.identity, "step": state.step, "best": state.best, "best_epoch": state.best_epoch,
             "history": state.history, "optimizer": optimizer,
         }  # fmt: skip
         write_tensors(self.run / CHECKPOINT, tensors, facts)
-        lines = "".join(json.dumps(row) + "\n" for row in state.history)
-        (self.run / LOG).write_text(lines, encoding="utf-8")
+        write_text(self.run / LOG, "".join(json.dumps(row) + "\n" for row in state.history))
 
     def resume(self) -> None:
         """Go on from the state on disk, if there is one."""
@@ -261,8 +278,9 @@ class _Loop:
         if not found or found[1]["identity"] != self.identity:
             return
         tensors, facts = found
-        self.adaptation.put(_under(tensors, "tuned."))
-        self.optimizer.optimizer.load_state_dict(unflatten(tensors, facts["optimizer"]))
+        if facts["optimizer"]:
+            self.adaptation.put(_under(tensors, "tuned."))
+            self.optimizer.optimizer.load_state_dict(unflatten(tensors, facts["optimizer"]))
         self.state = _State(
             step=facts["step"],
             best=(facts["best"][0], facts["best"][1]),
@@ -283,9 +301,3 @@ def _gathered(logits: Tensor) -> Tensor:
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-
-
-def _half(training: Training, adaptation: Adaptation) -> bool:
-    if training.precision == "auto":
-        return adaptation.encoder.device.type == "cuda"
-    return training.precision == "bf16"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from anchorline.captions import captions_of
 from anchorline.encoder import Encoder
+from anchorline.logistic import LinearHead, fit_head
 from anchorline.text_tower import TextTower
 
 
@@ -48,6 +50,20 @@ class Task:
         """Token numbers of all captions, int64 [C, T, L]."""
         found = cast(Tensor, self.encoder.tokenizer(captions_of(self.classes, self.templates)))
         return found.to(self.encoder.device).view(len(self.classes), len(self.templates), -1)
+
+    def linear_probe(self, strengths: tuple[float, ...]) -> LinearHead | None:
+        """Logistic regression on train, chosen on val (`fit_head`), fitted once; None without features."""
+        if self.train is None or self.val is None:
+            return None
+        if strengths not in self._probes:
+            self._probes[strengths] = fit_head(
+                self.train.features, self.train.labels, self.val.features, self.val.labels, strengths
+            )
+        return self._probes[strengths]
+
+    @cached_property
+    def _probes(self) -> dict[tuple[float, ...], LinearHead]:
+        return {}
 
     def generator(self) -> torch.Generator:
         """Random numbers for what starts at random."""
@@ -90,8 +106,14 @@ class Adaptation(nn.Module):
 
     def forward(self, x: Tensor, template: int | None = None) -> Tensor:
         """Logits [N, C] of pixels, or of image features [N, D] if those do not change."""
-        weight, bias = self.classifier(template)
-        return (self.features(x) if self.changes_images else x) @ weight.T + bias
+        return self.logits(x, self.classifier(template))
+
+    def logits(self, x: Tensor, classifier: tuple[Tensor, Tensor]) -> Tensor:
+        """The same with a classifier that is at hand."""
+        features = self.features(x) if self.changes_images else x
+        weight, bias = classifier
+        with torch.autocast(x.device.type, enabled=False):  # in bf16 a logit of 30 is off by 0.1
+            return features.float() @ weight.float().T + bias.float()
 
     def groups(self, lr: float) -> list[dict[str, Any]]:
         """Parameter groups for an optimizer at the method's learning rate."""

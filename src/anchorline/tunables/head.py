@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from anchorline.logistic import fit_head
 from anchorline.tunables.base import Adaptation, Task
 
 # The protocol of arXiv 2103.00020, appendix A.3: L-BFGS, strength swept on val in logarithmic steps.
@@ -22,13 +20,13 @@ StartOfHead = Literal["zero-shot", "linear-probe"]
 class Headed(Adaptation):
     """An adaptation with a linear classifier of its own in place of the captions'."""
 
-    def __init__(self, task: Task, start_from: StartOfHead, l2: Sequence[float] = L2) -> None:
+    def __init__(self, task: Task, start_from: StartOfHead, l2: tuple[float, ...] = L2) -> None:
         super().__init__(task)
         weight = task.encoder.logit_scale * task.captions
         bias = torch.zeros(len(weight))
-        if start_from == "linear-probe" and task.train and task.val:
-            found = fit_head(task.train.features, task.train.labels, task.val.features, task.val.labels, l2)
-            weight, bias = found.weight, found.bias
+        found = task.linear_probe(l2) if start_from == "linear-probe" else None
+        if found:
+            weight, bias = found.weight.clone(), found.bias.clone()  # the task keeps its own for other trials
             self.chosen = {"l2": found.l2}
         device = task.encoder.device
         self.head = nn.ParameterDict(
