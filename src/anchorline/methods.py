@@ -47,7 +47,7 @@ UNTOUCHED = "zero-shot"  # the row that all changes are measured against
 
 # Every method that follows gradients has the same budget: as many epochs, and four learning rates around the
 # usual ones of its kind, chosen on val. Large pre-trained towers want the lowest, small ones the highest.
-_EPOCHS = 20
+_EPOCHS = 10
 _TOWER = Training(epochs=_EPOCHS, augmentation="crop", weight_decay=0.01)
 _TOWER_RATES: Search = (("training.lr", (1e-5, 5e-5, 2e-4, 1e-3)),)
 _INPUTS = Training(epochs=_EPOCHS, betas=(0.9, 0.98), eps=1e-6)

@@ -31,8 +31,8 @@ class Training:
         precision: of the forward pass; "auto": bf16 on GPUs, float32 elsewhere.
     """
 
-    epochs: int = 20
-    batch: int = 128
+    epochs: int = 10
+    batch: int = 64
     lr: float = 1e-4
     optimizer: Literal["adamw", "sgd"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.999)
