@@ -28,7 +28,7 @@ def main() -> None:
     for value, name in sorted((points[-1][name], name) for name in sets):
         place = max(place + 4, value)  # percent: labels keep apart
         axes.annotate(f"  {name} {value:.0f}", (minutes[-1], place), va="center", fontsize=8)
-    axes.set_xlabel("training time on one core, minutes")
+    axes.set_xlabel("training time on two cores, minutes")
     axes.set_ylabel("zero-shot accuracy, %")
     axes.set_ylim(0, 100)
     axes.margins(x=0.12)
