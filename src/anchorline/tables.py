@@ -27,7 +27,7 @@ def summary_table(rows: pd.DataFrame) -> Table:
     table.add_column("method", no_wrap=True)
     for _, _, heading in axes:
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in (["mean"] if len(axes) == len(_AXES) else []) + ["trained", "s"]:
+    for heading in ("trained", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for method, own in summary.groupby("method", sort=False):
         by_metric = own.groupby("metric")
@@ -40,9 +40,9 @@ def summary_table(rows: pd.DataFrame) -> Table:
             elif metric == "id_accuracy":
                 cell += f"\n\\[{values.low[metric]:.1f}–{values.high[metric]:.1f}]"
             cells.append(cell)
-        if len(axes) == len(_AXES):
-            cells.append(f"{values.value['mean_of_axes']:.1f}")
-        cells += [f"{values.value['trainable_parameters']:,.0f}", f"{values.value['seconds']:.1f}"]
+        trained = values.value["trainable_parameters"]
+        short = f"{trained / 1e6:.1f} M" if trained >= 1e6 else f"{trained:,.0f}"
+        cells += [short, f"{values.value['seconds']:.0f}"]
         table.add_row(str(method), *cells)
     return table
 
