@@ -112,4 +112,4 @@ def test_choices_that_do_not_go_together(method, settings, sentence):
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_the_rows_go_together(method):
-    validate(method)
+    assert validate(method) is None  # raises otherwise

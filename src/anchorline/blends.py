@@ -57,18 +57,22 @@ class Blend(Protocol):
         """[N, C]."""
 
 
-@dataclass(frozen=True)
-class Unblended:
-    """The adapted classifier alone."""
-
-    name = "none"
-    alpha = 0.0
-    needs_pretrained = False
+class _TunedWeights:
+    """Of the blends that leave weights as they were tuned."""
 
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
     ) -> dict[str, Tensor]:
         return dict(tuned)
+
+
+@dataclass(frozen=True)
+class Unblended(_TunedWeights):
+    """The adapted classifier alone."""
+
+    name = "none"
+    alpha = 0.0
+    needs_pretrained = False
 
     def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
         return adapted.logits
@@ -97,7 +101,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Residual:
+class Residual(_TunedWeights):
     """Residual: z = (1 - α) z_adapted + α z_pre-trained of unit vectors (arXiv 2403.10800, section 3.3).
 
     Attributes:
@@ -112,11 +116,6 @@ class Residual:
 
     name = "features"
     needs_pretrained = True
-
-    def weights(
-        self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
-    ) -> dict[str, Tensor]:
-        return dict(tuned)
 
     def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
         images, weight, bias = adapted.images, adapted.weight, adapted.bias
@@ -137,7 +136,7 @@ class Residual:
 
 
 @dataclass(frozen=True)
-class Logits:
+class Logits(_TunedWeights):
     """(1 - α) logits_adapted + α logits_pre-trained: an ensemble of the two classifiers.
 
     Attributes:
@@ -148,11 +147,6 @@ class Logits:
 
     name = "logits"
     needs_pretrained = True
-
-    def weights(
-        self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
-    ) -> dict[str, Tensor]:
-        return dict(tuned)
 
     def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
         return torch.lerp(adapted.logits, pretrained.logits, alpha)
