@@ -7,14 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MEAN = STD = 0.5  # pixels in [0, 1] become (x - MEAN) / STD
+BADGES = 0.08  # share of drawings laid on a disc
+PIXELATED = 0.12  # share turned to pixels
+GRIDS = (16, 20, 24, 32)  # pixels a side
 
 
 def paint(ink: Tensor, colour: Tensor, rng: torch.Generator) -> Tensor:
     """Draws coverage uint8 [A, 64, 64] and RGBA uint8 [B, 64, 64, 4] on paper: float [A + B, 3, 64, 64].
 
     Two thirds of the drawings in ink stay black on white; the others get inks and papers at random. Shapes
-    are moved, turned, bent, thickened, hollowed out, filled and turned to pixels, so that no one look is
-    learnt.
+    are moved, turned, bent, thickened, hollowed out, filled, laid on a disc and turned to pixels, so that no
+    one look is learnt.
     """
     drawn = [_ink(ink.float().unsqueeze(1) / 255, rng)] if len(ink) else []
     if len(colour):
@@ -30,8 +33,11 @@ def _ink(cover: Tensor, rng: torch.Generator) -> Tensor:
     cover[thick] = F.max_pool2d(cover[thick], 3, 1, 1)
     cover[hollow] = (F.max_pool2d(cover[hollow], 3, 1, 1) + F.max_pool2d(-cover[hollow], 3, 1, 1)).clamp(0, 1)
     cover = _pixelate(cover, rng)
+    badge = torch.rand(n, generator=rng) < BADGES
+    cover[badge] = _shrink(cover[badge])
     # Paper and ink: black on white, white on black, or two colours with contrast.
     kind = torch.rand(n, 1, 1, 1, generator=rng)
+    kind[badge] = 1.0  # always in colours
     paper, ink = torch.rand(n, 3, 1, 1, generator=rng), torch.rand(n, 3, 1, 1, generator=rng)
     far = (paper.mean(1, keepdim=True) > 0.5).float()
     paper, ink = 0.5 * paper + 0.5 * far, 0.6 * ink + 0.4 * (1 - far)
@@ -40,7 +46,7 @@ def _ink(cover: Tensor, rng: torch.Generator) -> Tensor:
     filled = (torch.rand(n, 1, 1, 1, generator=rng) < 0.25) * _enclosed(cover)
     fill = torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.4, 0.75 * paper + 0.25 * ink,
                        torch.rand(n, 3, 1, 1, generator=rng))  # fmt: skip
-    ground = torch.lerp(paper, fill, filled)
+    ground = torch.lerp(_sheet(paper, badge), fill, filled)
     return ground + (ink - ground) * cover
 
 
@@ -59,8 +65,12 @@ def _colour(rgba: Tensor, rng: torch.Generator) -> Tensor:
     n = len(rgba)
     rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)  # premultiplied, so that edges stay clean
     rgba = _pixelate(_warp(rgba, rng), rng)
+    badge = torch.rand(n, generator=rng) < BADGES
+    rgba[badge] = _shrink(rgba[badge])
     paper = torch.rand(n, 3, 1, 1, generator=rng)
-    paper = torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.75, 1.0, paper)
+    white = torch.rand(n, 1, 1, 1, generator=rng) < 0.75
+    white[badge] = False
+    paper = _sheet(torch.where(white, 1.0, paper), badge)
     rgb = rgba[:, :3] + paper * (1 - rgba[:, 3:])
     grey = rgb.mean(1, keepdim=True)
     strength = torch.rand(n, 1, 1, 1, generator=rng) * 1.4  # 0: grey, 1: as drawn
@@ -88,13 +98,28 @@ def _warp(x: Tensor, rng: torch.Generator) -> Tensor:
     return F.grid_sample(x, grid + bend.permute(0, 2, 3, 1), align_corners=False)
 
 
+def _shrink(x: Tensor) -> Tensor:
+    """The drawing at 0.6 of its size, in the middle."""
+    side = x.shape[-1]
+    small = F.interpolate(x, size=round(0.6 * side), mode="area")
+    before = (side - small.shape[-1]) // 2
+    after = side - small.shape[-1] - before
+    return F.pad(small, (before, after, before, after))
+
+
+def _sheet(paper: Tensor, badge: Tensor) -> Tensor:
+    """Paper of one colour, [N, 3, 1, 1] -> [N, 3, 64, 64]; for badges a disc of it on white."""
+    y = torch.linspace(-1, 1, 64)
+    disc = ((0.97 - (y[:, None] ** 2 + y[None, :] ** 2).sqrt()) * 32 + 0.5).clamp(0, 1)
+    return torch.where(badge.view(-1, 1, 1, 1), 1 + (paper - 1) * disc, paper)
+
+
 def _pixelate(x: Tensor, rng: torch.Generator) -> Tensor:
-    chosen = torch.rand(len(x), generator=rng) < 0.1
-    if not chosen.any():
-        return x
-    coarse = F.avg_pool2d(x[chosen], 4)  # 16 x 16
+    chosen = torch.rand(len(x), generator=rng) < PIXELATED
+    grid = GRIDS[int(torch.randint(len(GRIDS), (1,), generator=rng))]
+    coarse = F.adaptive_avg_pool2d(x[chosen], grid)
     if x.shape[1] == 1:
-        coarse = (coarse > 0.35).float()
+        coarse = (coarse > 0.4).float()
     x = x.clone()
     x[chosen] = F.interpolate(coarse, size=x.shape[2:], mode="nearest")
     return x
