@@ -21,6 +21,7 @@ from anchorline import METHODS, Encoder, FeatureStore, Suite, UserError, adapt
 from anchorline.augmentation import augment
 from anchorline.choices import override
 from anchorline.errors import DivergedError
+from anchorline.holding import Unconstrained
 from anchorline.objectives import CrossEntropy
 from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
 from anchorline.training import Examples, Trained, train
@@ -44,7 +45,7 @@ def task(encoder: Encoder, suite: Suite) -> Task:
 
 def run_loop(encoder: Encoder, suite: Suite, recipe: Training = RECIPE, **more: object) -> Trained:
     adaptation = ImageTower().start(task(encoder, suite))
-    return train(adaptation, CrossEntropy(), recipe, *examples(suite, encoder), **more)
+    return train(adaptation, CrossEntropy(), Unconstrained(), recipe, *examples(suite, encoder), **more)
 
 
 def test_it_learns_and_tells(tiny_encoder, colours, tmp_path):
@@ -111,8 +112,8 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(tiny_encoder, colours, t
         patch.setattr("anchorline.training.KEEP_EVERY", 0.0)
         with pytest.raises(DivergedError, match=rf"is not finite at step 4 of .*last good .* {tmp_path}"):
             train(
-                adaptation, Broken(), RECIPE, features, Examples(torch.ones(len(choose), 24), choose.labels),
-                run=tmp_path,
+                adaptation, Broken(), Unconstrained(), RECIPE, features,
+                Examples(torch.ones(len(choose), 24), choose.labels), run=tmp_path,
             )  # fmt: skip
     kept = load_file(tmp_path / "checkpoint.safetensors")
     assert all(tensor.isfinite().all() for tensor in kept.values())
@@ -273,7 +274,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_bits(command, tmp_path):
     assert facts[0] == facts[1]
 
 
-@pytest.mark.parametrize("method", ["fine-tune", "flyp", "reprogrammer"])
+@pytest.mark.parametrize("method", ["fine-tune", "flyp", "reprogrammer", "ftp", "tpgm"])
 def test_two_processes_come_to_what_one_comes_to(command, tmp_path, method):
     """`accelerate launch` with two CPU processes over gloo, within rounding."""
     # No clipping: it would hide gradients that are too large by the number of processes.

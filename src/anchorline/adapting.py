@@ -6,7 +6,7 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from anchorline.features import Features, FeatureStore
 from anchorline.memory import peak_memory, reset_peak
 from anchorline.merit import NONE, Merit, merit
 from anchorline.methods import Method, find_method
+from anchorline.movement import write_movement
 from anchorline.processes import first_goes_first, is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.suites.images import ImageSet
@@ -39,6 +40,7 @@ class _Found:
     tuned: dict[str, Tensor]
     chosen: dict[str, float]
     seconds: float = 0.0
+    movement: list[list[Any]] = field(default_factory=list)
 
 
 def adapt(
@@ -122,6 +124,8 @@ def adapt(
     )
     with first_goes_first():
         if directory and is_first():
+            if found.movement:
+                write_movement(directory, found.movement)
             runs.save(classifier, directory)
             work.clean()
     return classifier
@@ -152,7 +156,7 @@ class _Work:
                 continue
             if best is None or trained.merit > best[0]:
                 chosen = {**chosen, **values, "epoch": float(trained.epoch)}
-                best = (trained.merit, _Found(trained.tuned, chosen))
+                best = (trained.merit, _Found(trained.tuned, chosen, movement=trained.movement))
         if best is None:
             assert failed is not None
             raise failed
@@ -165,7 +169,7 @@ class _Work:
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         run = self.directory / f"trial-{number}" if self.directory else None
         trained = train(
-            adaptation, method.objective, method.training,
+            adaptation, method.objective, method.constraint, method.training,
             self._examples(self.suite.train, adaptation.changes_images),
             self._examples(self.suite.val, adaptation.changes_images),
             seed=self.task.seed, run=run, identity=self.identity,

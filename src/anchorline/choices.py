@@ -10,12 +10,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from anchorline.blends import Logits, Residual, Unblended, Weights
 from anchorline.errors import NoSuchFieldError, UserError
+from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Unconstrained
 from anchorline.methods import Method, Search
 from anchorline.objectives import Contrastive, CrossEntropy
 from anchorline.recipe import Training
 from anchorline.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt
 
-# What may stand after "--set tunable=", "--set objective=", "--set blend=".
+# What may stand after "--set tunable=", "--set objective=", "--set constraint=", "--set blend=".
 NAMED: dict[str, dict[str, Any]] = {
     "tunable": {
         "nothing": Nothing(),
@@ -30,6 +31,14 @@ NAMED: dict[str, dict[str, Any]] = {
         "cross-entropy": CrossEntropy(),
         "contrastive": Contrastive(),
         "focal-contrastive": Contrastive(focal=True),
+    },
+    "constraint": {
+        "none": Unconstrained(),
+        "l2-sp": ByL2SP(),
+        "mars-sp": ByMARSSP(),
+        "tpgm": ByTPGM(),
+        "ftp": ByFTP(),
+        "spd": BySPD(),
     },
     "blend": {"none": Unblended(), "weights": Weights(), "residual": Residual(), "logits": Logits()},
 }
@@ -72,6 +81,10 @@ def override(method: Method, settings: Mapping[str, str]) -> Method:
     # Whole parts first, so that --set blend.alpha=0.5 blend=residual means what it says in any order.
     for path, text in sorted(settings.items(), key=lambda item: item[0].count(".")):
         value = _part(path, text) if path in NAMED else _value(method, path, text)
+        if path == "constraint" and text != "none" and not _trains_weights(method):
+            raise NoSuchFieldError(
+                f"--set {path}={text}: {method.name} trains no pre-trained weights that could be held"
+            )
         method = put(method, path, value)
         method = dataclasses.replace(method, search=_without(method.search, path))
     return method
@@ -97,6 +110,8 @@ def validate(method: Method) -> None:
         complaint = f"follows no gradients and cannot train {method.tunable.name}; start from another method"
     elif isinstance(method.blend, Weights) and isinstance(method.tunable, Programs):
         complaint = "has no pre-trained weights to go back to; blend its features: blend=residual"
+    elif method.constraint.name != "none" and not _trains_weights(method):
+        complaint = f"cannot be held by {method.constraint.name}: it trains no pre-trained weights"
     elif alpha is not None and not 0 <= alpha <= 1:
         complaint = f"has blend.alpha={alpha:g}; give a share in [0, 1]"
     elif training and (training.epochs < 0 or training.batch < 1 or training.accumulate < 1):
@@ -105,8 +120,13 @@ def validate(method: Method) -> None:
         raise UserError(f"{method.name} {complaint}")
 
 
+def _trains_weights(method: Method) -> bool:
+    return isinstance(method.tunable, ImageTower | BothTowers)
+
+
 def _without(search: Search, path: str) -> Search:
-    return tuple(entry for entry in search if entry[0] != path)
+    """A field that is set, or whose part is replaced, is searched no more."""
+    return tuple(entry for entry in search if entry[0] != path and not entry[0].startswith(f"{path}."))
 
 
 def _part(path: str, text: str) -> Any:

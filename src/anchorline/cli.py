@@ -50,6 +50,9 @@ class Compare:
     method: tuple[str, ...] = ()
     """Rows of the table of methods ('anchorline methods'), or "all"; left out: one of each family. The
     untouched encoder is always added."""
+    constraint: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """What holds the weights of every method that trains pre-trained ones: l2-sp, mars-sp, tpgm, ftp, spd or
+    none; short for --set constraint=NAME."""
     set: tuple[str, ...] = ()
     """Choices to change, FIELD=VALUE, in every method that has them: training.epochs=5 tunable.width=0.1."""
     seeds: tuple[int, ...] = (0,)
@@ -74,6 +77,8 @@ class Adapt:
     """A row of the table of methods ('anchorline methods')."""
     encoder: str = "pictogram-clip"
     """pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR."""
+    constraint: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """What holds the weights: l2-sp, mars-sp, tpgm, ftp, spd or none; short for --set constraint=NAME."""
     set: tuple[str, ...] = ()
     """Choices to change, FIELD=VALUE: training.epochs=5 blend=residual."""
     seed: int = 0

@@ -63,7 +63,7 @@ def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
 
 def compare(command: Compare) -> None:
     begun = time.perf_counter()
-    rows = _rows(command.method or SHOWN, command.set)  # before anything long
+    rows = _rows(command.method or SHOWN, _settings(command))  # before anything long
     suite = read_suite(command.data)
     with _narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")
@@ -88,7 +88,7 @@ def compare(command: Compare) -> None:
 
 
 def adapt(command: Adapt) -> None:
-    (row,) = _rows((command.method,), command.set, strict=True)
+    (row,) = _rows((command.method,), _settings(command), strict=True)
     suite = read_suite(command.data, measured=False)
     store = _store(command.memory_limit)
     out = command.out or Path("runs/adapt") / row.name / f"seed-{command.seed}"
@@ -140,6 +140,10 @@ def predict(command: Predict) -> None:
 
 def _lines() -> Iterator[str]:
     return (line.rstrip("\n") for line in sys.stdin if line.strip())
+
+
+def _settings(command: Adapt | Compare) -> list[str]:
+    return [*([f"constraint={command.constraint}"] if command.constraint else []), *command.set]
 
 
 def _rows(names: Sequence[str], settings: Sequence[str], strict: bool = False) -> list[Method]:

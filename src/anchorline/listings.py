@@ -20,7 +20,7 @@ def methods() -> None:
     )  # fmt: skip
     for row in METHODS.values():
         objective = row.objective.name if row.objective else "–"
-        table.add_row(row.name, row.tunable.name, objective, row.constraint, row.blend.name)
+        table.add_row(row.name, row.tunable.name, objective, row.constraint.name, row.blend.name)
     console.print(table)
     for row in METHODS.values():
         console.print(f"[bold]{row.name}[/]: {row.about}. [dim]{row.source}[/]", highlight=False)

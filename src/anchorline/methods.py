@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from anchorline.blends import Blend, Residual, Unblended, Weights
 from anchorline.errors import UserError
+from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
 from anchorline.objectives import Contrastive, CrossEntropy, Objective
 from anchorline.recipe import Training
 from anchorline.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt, Tunable
@@ -35,7 +36,7 @@ class Method:
     about: str
     tunable: Tunable
     objective: Objective | None = None
-    constraint: Literal["none"] = "none"
+    constraint: Constraint = field(default_factory=Unconstrained)
     blend: Blend = field(default_factory=Unblended)
     training: Training | None = None
     search: Search = ()
@@ -50,6 +51,7 @@ UNTOUCHED = "zero-shot"  # the row that all changes are measured against
 _EPOCHS = 10
 _TOWER = Training(epochs=_EPOCHS, augmentation="crop", weight_decay=0.01)
 _TOWER_RATES: Search = (("training.lr", (1e-5, 5e-5, 2e-4, 1e-3)),)
+_HELD_RATES = ("training.lr", (2e-4, 1e-3))  # two rates, and two strengths of what holds the weights
 _INPUTS = Training(epochs=_EPOCHS, betas=(0.9, 0.98), eps=1e-6)
 _INPUT_RATES: Search = (("training.lr", (5e-5, 1.5e-4, 5e-4, 1.5e-3)),)
 _REPROGRAMMER = "Geng & Chen 2024, arXiv 2403.10800"
@@ -104,6 +106,55 @@ METHODS: dict[str, Method] = {
             training=_TOWER,
             search=_TOWER_RATES,
             source="Wortsman et al. 2022, arXiv 2109.01903",
+        ),
+        *(
+            Method(
+                name=name,
+                about=about,
+                tunable=ImageTower(),
+                objective=CrossEntropy(),
+                constraint=constraint,
+                training=_TOWER,
+                search=search,
+                source=source,
+            )
+            for name, about, constraint, search, source in (
+                (
+                    "l2-sp",
+                    "fine-tuning with a penalty on the squared distance from the pre-trained weights",
+                    ByL2SP(),
+                    (_HELD_RATES, ("constraint.strength", (1e-2, 1.0))),
+                    "Li et al. 2018, arXiv 1802.01483",
+                ),
+                (
+                    "mars-sp",
+                    "fine-tuning with a penalty on the farthest row of each tensor",
+                    ByMARSSP(),
+                    (_HELD_RATES, ("constraint.strength", (1e-4, 1e-2))),
+                    "Gouk et al. 2021, arXiv 2002.08253",
+                ),
+                (
+                    "tpgm",
+                    "fine-tuning within a radius of the pre-trained weights, which is learned on val",
+                    ByTPGM(),
+                    _TOWER_RATES,
+                    "Tian et al. 2023, arXiv 2303.10720",
+                ),
+                (
+                    "ftp",
+                    "fine-tuning within a radius of the pre-trained weights, which is learned on train",
+                    ByFTP(),
+                    (_HELD_RATES, ("constraint.k", (0.0, 1.0))),
+                    "Tian et al. 2023, arXiv 2310.19182",
+                ),
+                (
+                    "spd",
+                    "fine-tuning that decays those tensors whose gradient pulls back to their first values",
+                    BySPD(),
+                    (_HELD_RATES, ("constraint.strength", (0.3, 1.0))),
+                    "Tian et al. 2024, arXiv 2411.01713",
+                ),
+            )
         ),
         Method(
             name="flyp",

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from anchorline.augmentation import augment
-from anchorline.checkpoints import flatten, read_tensors, unflatten, write_tensors, write_text
 from anchorline.encoder import as_images
 from anchorline.errors import DivergedError, UserError
-from anchorline.merit import NONE, Merit, merit
+from anchorline.holding import Constraint
+from anchorline.merit import Merit, merit
+from anchorline.movement import movement
 from anchorline.objectives import Objective
 from anchorline.processes import PATIENCE, on_cpu, several
 from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
+from anchorline.resuming import State, read_state, write_state
 from anchorline.suites.images import Progress
 from anchorline.tunables import Adaptation
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-CHECKPOINT, LOG = "checkpoint.safetensors", "training.jsonl"
 KEEP_EVERY = 30.0  # seconds between states on disk, at least
 KEEP_SHARE = 0.05  # of the time, at most, goes into writing them
 _EVALUATION_BATCH = 256
@@ -49,31 +49,21 @@ class Examples:
         return len(self.labels)
 
 
-@dataclass
-class _State:
-    step: int = 0
-    best: Merit = NONE
-    best_epoch: int = 0
-    best_tuned: dict[str, Tensor] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def stopped(self, patience: int, epoch: int) -> bool:
-        return patience > 0 and epoch - self.best_epoch >= patience
-
-
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The tuned tensors of the best epoch, its merit on val, and what happened."""
+    """The tuned tensors of the best epoch, its merit on val, what happened, and how far the layers moved."""
 
     tuned: dict[str, Tensor]
     merit: Merit
     epoch: int
     history: list[dict[str, float]]
+    movement: list[list[Any]]
 
 
 def train(
     adaptation: Adaptation,
     objective: Objective,
+    constraint: Constraint,
     training: Training,
     learn: Examples,
     choose: Examples,
@@ -114,7 +104,7 @@ def train(
         log_with=list(trackers) or None,
         project_dir=run or Path("runs"),
     )
-    loop = _Loop(adaptation, objective, training, learn, choose, seed, run, identity, accelerator)
+    loop = _Loop(adaptation, objective, constraint, training, learn, choose, seed, run, identity, accelerator)
     if trackers:
         settings = {name: str(value) for name, value in asdict(training).items()}
         accelerator.init_trackers("anchorline", {"seed": seed, **settings})
@@ -124,7 +114,7 @@ def train(
         if trackers:
             accelerator.end_training()
     state = loop.state
-    return Trained(state.best_tuned, state.best, state.best_epoch, state.history)
+    return Trained(state.best_tuned, state.best, state.best_epoch, state.history, state.movement)
 
 
 def _advance(loop: _Loop, progress: Progress | None) -> None:
@@ -143,8 +133,9 @@ def _advance(loop: _Loop, progress: Progress | None) -> None:
 
 class _Loop:
     def __init__(
-        self, adaptation: Adaptation, objective: Objective, training: Training, learn: Examples,
-        choose: Examples, seed: int, run: Path | None, identity: str, accelerator: Accelerator,
+        self, adaptation: Adaptation, objective: Objective, constraint: Constraint, training: Training,
+        learn: Examples, choose: Examples, seed: int, run: Path | None, identity: str,
+        accelerator: Accelerator,
     ) -> None:  # fmt: skip
         self.adaptation, self.objective, self.training = adaptation, objective, training
         self.learn, self.choose, self.seed, self.run = learn, choose, seed, run
@@ -158,11 +149,15 @@ class _Loop:
             )
         self.per_epoch = len(learn) // self.batch
         self.steps = training.epochs * self.per_epoch
-        optimizer = optimizer_of(adaptation, training)
+        try:
+            optimizer = constraint.around(optimizer_of(adaptation, training), adaptation, self._val_loss)
+        except ValueError as error:
+            raise UserError(f"{constraint.name}: {error}") from error
         self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.model, self.optimizer = accelerator.prepare(adaptation, optimizer)
-        self.state = _State(best_tuned=adaptation.tuned())
+        self.state = State(best_tuned=adaptation.tuned())
         self.device = adaptation.encoder.device
+        self.drawn_at, self.drawn = -1, 0
         on_gpu = self.device.type == "cuda"
         self.in_bf16 = training.precision == "bf16" or (training.precision == "auto" and on_gpu)
 
@@ -200,7 +195,7 @@ class _Loop:
         for part in torch.split(chosen, self.batch // self.training.accumulate):
             rank, share = self.accelerator.process_index, self.batch // self.parts
             mine = part[rank * share : (rank + 1) * share]
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.in_bf16):
+            with self._autocast():
                 logits = self.model(self._augmented(mine, step), template)
             labels = self.learn.labels[part].to(self.device)
             loss = self.objective(_gathered(logits), labels) / self.training.accumulate
@@ -235,6 +230,19 @@ class _Loop:
         inputs = inputs.to(self.device)
         return as_images(inputs, inputs.device) if self.adaptation.changes_images else inputs
 
+    def _val_loss(self) -> Tensor:
+        """Loss of a batch of val, the same on every process; each call of a step draws another."""
+        self.drawn = self.drawn + 1 if self.state.step == self.drawn_at else 0
+        self.drawn_at = self.state.step
+        rng = torch.Generator().manual_seed(mixed_seed(self.seed, 2, self.state.step, self.drawn))
+        chosen = torch.randperm(len(self.choose), generator=rng)[: self.batch]
+        with self._autocast():
+            logits = self.adaptation(self._ready(self.choose.inputs[chosen]), self._template(self.state.step))
+        return self.objective(logits, self.choose.labels[chosen].to(self.device))
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.in_bf16)
+
     @torch.no_grad()
     def _look(self, loss: float, rate: float) -> None:
         classifier = self.adaptation.classifier()
@@ -250,6 +258,7 @@ class _Loop:
             "val_cross_entropy": -found_merit[1], "lr": self.training.lr * rate,
         }  # fmt: skip
         state.history.append(found)
+        state.movement += movement(self.adaptation, self.optimizer.optimizer, epoch)
         self.accelerator.log(found, step=state.step)
         if found_merit > state.best:
             state.best, state.best_epoch = found_merit, epoch
@@ -259,35 +268,14 @@ class _Loop:
         """Write the state, whole or not at all."""
         if self.run is None or not self.accelerator.is_main_process:
             return
-        state = self.state
-        tensors = {f"best.{name}": tensor for name, tensor in state.best_tuned.items()}
-        optimizer = None
-        if not self.finished:  # else nobody goes on from here
-            own, optimizer = flatten(self.optimizer.optimizer.state_dict())
-            tensors |= own | {f"tuned.{name}": tensor for name, tensor in self.adaptation.tuned().items()}
-        facts = {
-            "identity": self.identity, "step": state.step, "best": state.best, "best_epoch": state.best_epoch,
-            "history": state.history, "optimizer": optimizer,
-        }  # fmt: skip
-        write_tensors(self.run / CHECKPOINT, tensors, facts)
-        write_text(self.run / LOG, "".join(json.dumps(row) + "\n" for row in state.history))
+        optimizer = None if self.finished else self.optimizer.optimizer
+        write_state(self.run, self.identity, self.state, self.adaptation, optimizer)
 
     def resume(self) -> None:
         """Go on from the state on disk, if there is one."""
-        found = read_tensors(self.run / CHECKPOINT) if self.run else None
-        if not found or found[1]["identity"] != self.identity:
-            return
-        tensors, facts = found
-        if facts["optimizer"]:
-            self.adaptation.put(_under(tensors, "tuned."))
-            self.optimizer.optimizer.load_state_dict(unflatten(tensors, facts["optimizer"]))
-        self.state = _State(
-            step=facts["step"],
-            best=(facts["best"][0], facts["best"][1]),
-            best_epoch=facts["best_epoch"],
-            best_tuned=_under(tensors, "best."),
-            history=facts["history"],
-        )
+        if self.run is not None:
+            found = read_state(self.run, self.identity, self.adaptation, self.optimizer.optimizer)
+            self.state = found or self.state
 
 
 def _gathered(logits: Tensor) -> Tensor:
@@ -297,7 +285,3 @@ def _gathered(logits: Tensor) -> Tensor:
     from torch.distributed.nn.functional import all_gather
 
     return torch.cat(list(all_gather(logits)))  # type: ignore[no-untyped-call]
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

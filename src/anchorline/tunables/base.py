@@ -122,6 +122,10 @@ class Adaptation(nn.Module):
     def _own(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
 
+    def anchors(self) -> dict[str, Tensor]:
+        """The encoder's own values of the trained parameters that are pre-trained weights, by name."""
+        return {}
+
     def tuned(self) -> dict[str, Tensor]:
         """Copies of the tuned tensors, by name, on the CPU."""
         return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self._own().items()}

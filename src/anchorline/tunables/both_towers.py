@@ -32,6 +32,9 @@ class TunedTowers(Captioned):
         vectors = self.class_vectors(template)
         return self.model.logit_scale.exp() * vectors, vectors.new_zeros(len(vectors))  # type: ignore[operator]
 
+    def anchors(self) -> dict[str, Tensor]:
+        return {f"model.{name}": p for name, p in self.encoder.model.named_parameters()}
+
     def train(self, mode: bool = True) -> TunedTowers:
         return self  # evaluation mode, as for the image tower alone
 

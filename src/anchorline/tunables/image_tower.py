@@ -36,6 +36,10 @@ class TunedTower(Headed):
     def features(self, images: Tensor) -> Tensor:
         return F.normalize(self.tower(self.encoder.standardise(images)).float(), dim=-1)
 
+    def anchors(self) -> dict[str, Tensor]:
+        pretrained = dict(_parameters(self.encoder.image_tower))
+        return {f"tower.{name}": pretrained[name] for name, p in _parameters(self.tower) if p.requires_grad}
+
     def train(self, mode: bool = True) -> TunedTower:
         return self  # stays in evaluation mode: batches of a small set are no basis for statistics
 

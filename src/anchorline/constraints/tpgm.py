@@ -1,0 +1,88 @@
+"""Trainable projected gradient method (Tian et al., CVPR 2023, arXiv 2303.10720)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Unpack
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from anchorline.constraints.anchors import Held
+from anchorline.constraints.base import Constrained, Where
+from anchorline.constraints.batches import Cached
+from anchorline.constraints.rows import Norm
+from anchorline.constraints.tpgm_batch import FreeBatch
+
+
+class TPGM(Constrained):
+    """Every so many steps of the inner optimizer: learns a radius for each parameter on validation batches,
+    and projects the parameters to within it (algorithm 1 of the paper).
+
+    The radius starts at half the smallest norm and stays between 1e-8 and the largest; Adam follows the
+    gradient of the validation loss at the projected weights. Validation batches reach it through `validation`
+    alone, at construction: no step takes images.
+
+    While it learns, a copy of the parameters as the inner optimizer left them is kept; gradients are gone
+    afterwards.
+
+    Args:
+        optimizer, named_parameters, where: see `Constrained`.
+        validation: gives the loss of the next batch of validation images, with its graph.
+        every: steps of the inner optimizer between projections.
+        iterations: validation batches at each.
+        radius_lr: Adam's rate for the radii, in units of the norm.
+        norm: "mars", each row by its absolute sum, or "l2", each parameter by its Euclidean norm.
+    """
+
+    label = "tpgm"
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        named_parameters: Iterable[tuple[str, Tensor]],
+        validation: Callable[[], Tensor],
+        *,
+        every: int = 1,
+        iterations: int = 1,
+        radius_lr: float = 1e-2,
+        norm: Norm = "mars",
+        **where: Unpack[Where],
+    ) -> None:
+        if every < 1 or iterations < 1:
+            raise ValueError(f"every={every} and iterations={iterations}: give whole numbers from 1")
+        if norm not in ("mars", "l2"):
+            raise ValueError(f'norm={norm!r}: give "mars" or "l2"')
+        self.validation, self.every, self.iterations, self.norm = validation, every, iterations, norm
+        self._batches_of = Cached()
+        super().__init__(optimizer, named_parameters, {"radius_lr": radius_lr}, **where)
+
+    def radii(self) -> dict[str, float]:
+        """The learned radius of each parameter, by name, in units of the norm; empty before the first."""
+        return {
+            one.name: float(self.state[one.parameter]["radius"])
+            for one in self._held
+            if "radius" in self.state[one.parameter]
+        }
+
+    def _after(self, active: list[Held]) -> None:
+        trained = [one for one in self._held if one.parameter.requires_grad]
+        for one in trained:
+            taken = self.state[one.parameter].setdefault("taken", torch.tensor(0.0))
+            taken += 1
+        if trained and int(self.state[trained[0].parameter]["taken"]) % self.every == 0:
+            self._learn([FreeBatch(batch, self.state, self.norm) for batch in self._batches_of(trained)])
+
+    def _learn(self, batches: list[FreeBatch]) -> None:
+        for _ in range(self.iterations):
+            for batch in batches:
+                batch.project()
+            self.zero_grad()
+            with torch.enable_grad():
+                self.validation().backward()  # type: ignore[no-untyped-call]
+            for batch in batches:
+                batch.learn([float(self.param_groups[one.group]["radius_lr"]) for one in batch.batch.held])
+        for batch in batches:
+            batch.project()
+        self.zero_grad()

@@ -1,0 +1,156 @@
+"""What holds trained weights to the pre-trained ones, as choices of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from glob import escape
+from typing import Any, Literal, Protocol
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from anchorline.constraints import FTP, L2SP, MARSSP, SPD, TPGM
+from anchorline.constraints.base import Where
+from anchorline.tunables import Adaptation
+
+
+class Constraint(Protocol):
+    """A frozen dataclass that says what holds the weights; its fields are the choices."""
+
+    @property
+    def name(self) -> str:
+        """For the table of methods."""
+
+    def around(
+        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
+    ) -> Optimizer:
+        """The optimizer that trains an adaptation under this constraint; `validation` gives the loss of the
+        next batch of val."""
+
+
+@dataclass(frozen=True)
+class Unconstrained:
+    """Nothing holds the weights."""
+
+    name = "none"
+
+    def around(
+        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
+    ) -> Optimizer:
+        return optimizer
+
+
+@dataclass(frozen=True)
+class ByL2SP:
+    """A penalty strength / 2 |W - W0|^2 (`anchorline.constraints.L2SP`).
+
+    Attributes:
+        strength: of the penalty.
+        decoupled: decay towards W0 as AdamW decays towards zero, beside the gradient.
+    """
+
+    strength: float = 1e-2
+    decoupled: bool = False
+
+    name = "l2-sp"
+
+    def around(
+        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
+    ) -> Optimizer:
+        named, where = _held(adaptation)
+        return L2SP(optimizer, named, **asdict(self), **where)
+
+
+@dataclass(frozen=True)
+class ByMARSSP:
+    """A penalty on the maximum absolute row sum of W - W0 (`anchorline.constraints.MARSSP`).
+
+    Attributes:
+        strength: of the penalty.
+    """
+
+    strength: float = 1e-4
+
+    name = "mars-sp"
+
+    def around(
+        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
+    ) -> Optimizer:
+        named, where = _held(adaptation)
+        return MARSSP(optimizer, named, **asdict(self), **where)
+
+
+@dataclass(frozen=True)
+class ByTPGM:
+    """Radii learned on batches of val (`anchorline.constraints.TPGM`).
+
+    Attributes:
+        every: steps between projections.
+        iterations: batches of val at each.
+        radius_lr: Adam's rate for the radii.
+        norm: "mars", each row by its absolute sum, or "l2", each tensor by its Euclidean norm.
+    """
+
+    every: int = 1
+    iterations: int = 1
+    radius_lr: float = 1e-2
+    norm: Literal["mars", "l2"] = "mars"
+
+    name = "tpgm"
+
+    def around(
+        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
+    ) -> Optimizer:
+        named, where = _held(adaptation)
+        return TPGM(optimizer, named, validation, **asdict(self), **where)
+
+
+@dataclass(frozen=True)
+class ByFTP:
+    """Radii learned from the gradients of train (`anchorline.constraints.FTP`).
+
+    Attributes:
+        k: how readily radii shrink, 0 to 1.
+        radius_lr: Adam's rate for the radii.
+        exact: keep the direction of the step before, a second copy of the weights.
+    """
+
+    k: float = 1.0
+    radius_lr: float = 1e-2
+    exact: bool = False
+
+    name = "ftp"
+
+    def around(
+        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
+    ) -> Optimizer:
+        named, where = _held(adaptation)
+        return FTP(optimizer, named, **asdict(self), **where)
+
+
+@dataclass(frozen=True)
+class BySPD:
+    """Decay of those tensors whose gradient pulls back to the anchor (`anchorline.constraints.SPD`).
+
+    Attributes:
+        strength: of the decay.
+    """
+
+    strength: float = 1.0
+
+    name = "spd"
+
+    def around(
+        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
+    ) -> Optimizer:
+        named, where = _held(adaptation)
+        return SPD(optimizer, named, **asdict(self), **where)
+
+
+def _held(adaptation: Adaptation) -> tuple[list[tuple[str, Any]], Where]:
+    """Names of what is trained; the encoder's own weights as anchors, and what has none."""
+    anchors = adaptation.anchors()
+    named = [(name, p) for name, p in adaptation.named_parameters() if p.requires_grad]
+    free = [escape(name) for name, _ in named if name not in anchors]
+    return named, {"anchor": anchors, "exclude": free}

@@ -1,0 +1,47 @@
+"""How far each layer has moved from its pre-trained weights, epoch by epoch, and how far it might."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.optim import Optimizer
+
+from anchorline.checkpoints import write_text
+from anchorline.constraints.rows import row_norms
+from anchorline.tunables import Adaptation
+
+FILE = "movement.csv"
+COLUMNS = ["epoch", "parameter", "deviation", "radius"]
+
+
+@torch.no_grad()
+def movement(adaptation: Adaptation, optimizer: Optimizer, epoch: int) -> list[list[Any]]:
+    """Rows of COLUMNS, one for each trained parameter that has a pre-trained value: its largest row's |W - W0|
+    as a sum of absolute values, and the radius that a constraint has learned for it, in the same units, or
+    None."""
+    anchors = adaptation.anchors()
+    moved = {
+        name: row_norms(parameter - anchors[name]).max()
+        for name, parameter in adaptation.named_parameters()
+        if name in anchors and parameter.requires_grad
+    }
+    if not moved:
+        return []
+    radii = optimizer.radii() if hasattr(optimizer, "radii") else {}
+    deviations = torch.stack(list(moved.values())).tolist()
+    return [[epoch, name, d, radii.get(name)] for name, d in zip(moved, deviations, strict=True)]
+
+
+def write_movement(run: Path, rows: list[list[Any]]) -> None:
+    write_text(run / FILE, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False))
+
+
+def read_movement(run: Path) -> pd.DataFrame:
+    """What `write_movement` wrote there; empty if nothing."""
+    try:
+        return pd.read_csv(run / FILE)
+    except OSError:
+        return pd.DataFrame(columns=COLUMNS)
