@@ -48,6 +48,7 @@ def check_method(method: Method, encoder: Encoder, suite: Suite, tmp_path: Path)
     assert logits.isfinite().all()
     assert 0 <= first.seconds < 60
     assert 0 < first.threshold <= 1
+    assert first.adaptation.changes_images == method.tunable.changes_images
     assert from_json(json.loads(json.dumps(to_json(method)))) == method
     check_same_again(first, suite, logits, tmp_path)
     check_only_train_and_val_are_read(first, suite, logits, tmp_path)

@@ -71,11 +71,13 @@ def test_what_is_written(found):
             *("", "/seed-3", "/seed-3/config.json", "/seed-3/metrics.jsonl", "/seed-3/tuned.safetensors"),
         )
     ]
-    assert written == ["alpha.csv", "report.html", "results.csv", "results.jsonl", "runs", *runs]
+    results = ["alpha.csv", "movement.csv", "report.html", "results.csv", "results.jsonl"]
+    assert written == [*results, "runs", *runs]
     assert found.report == found.directory / "report.html"
     page = found.report.read_text(encoding="utf-8")
     assert "zero-shot" in page
     assert "linear-probe" in page
+    assert 'id="layers"' not in page  # nothing moved
     assert "shift &#39;dark&#39; holds 2 of the 3 classes; only these compete" in page
 
 
@@ -204,6 +206,26 @@ def test_alpha_curves_end_where_the_two_classifiers_stand(colours, tiny_encoder,
     for alpha, method in ((0.0, "fine-tune"), (1.0, "zero-shot")):
         for axis in ("id_accuracy", "shift_accuracy", "auroc"):
             assert ends[axis][alpha] == pytest.approx(value(found.rows, method, axis), abs=0.01)
+
+
+def test_layers_are_followed_in_the_first_run_of_each_method(colours, tiny_encoder, tmp_path):
+    quick = {"training.epochs": "2", "training.batch": "8", "training.lr": "1e-3"}
+    methods = [
+        override(METHODS[name], quick | more) for name, more in (("ftp", {"constraint.k": "1"}), ("flyp", {}))
+    ]
+    found = compare(colours, tiny_encoder, ["linear-probe", *methods], tmp_path, seeds=[1, 0])
+    moved = pd.read_csv(tmp_path / "movement.csv")
+    assert list(moved.columns) == ["method", "seed", "epoch", "parameter", "deviation", "radius"]
+    held, both = (moved[moved.method == name] for name in ("ftp", "flyp"))
+    assert len(held) + len(both) == len(moved)
+    assert set(moved.seed) == {1}
+    assert set(moved.epoch) == {1, 2}
+    assert held.radius.notna().all()
+    assert both.radius.isna().all()
+    assert set(held.parameter) < set(both.parameter)  # the image tower's layers have one name
+    page = found.report.read_text(encoding="utf-8")
+    assert '<section id="layers">' in page
+    assert "ftp: learned radii" in page
 
 
 def test_a_method_asked_for_twice_is_run_once(colours, tiny_encoder, tmp_path):

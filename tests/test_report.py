@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from anchorline.report import Changed, Histogram, MethodDetails, Mistake, write_report
 from anchorline.report.blends import blends
 from anchorline.report.labels import place
+from anchorline.report.layers import COLOURS, DECADES, deviations, radii
 from anchorline.report.radar import MOST, radars
 from anchorline.report.results import Results
 from anchorline.report.summary import sentences
@@ -108,6 +110,26 @@ def curve(method: str = "ftp", seeds: int = 1, **axes: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+LAYERS = ("conv.weight", "bn.weight", "bn.bias", "proj.weight")
+
+
+def movement(
+    method: str = "ftp",
+    layers: Sequence[str] = LAYERS,
+    *,
+    learned: bool = True,
+    seeds: int = 1,
+    epochs: int = 2,
+) -> pd.DataFrame:
+    """Layer i moves by 0.1^i an epoch, and by a seventh more with each seed; its radius is twice that."""
+    rows = []
+    for seed, epoch, (i, name) in product(range(seeds), range(1, epochs + 1), enumerate(layers)):
+        far = epoch * 0.1**i * (1 + seed / 7)
+        row = {"method": method, "seed": seed, "epoch": epoch, "parameter": name, "deviation": far}
+        rows.append(row | {"radius": 2 * far if learned else math.nan})
+    return pd.DataFrame(rows)
+
+
 def page(
     path: Path,
     rows: pd.DataFrame,
@@ -115,13 +137,15 @@ def page(
     *,
     title: str = "A comparison",
     curves: pd.DataFrame | None = None,
+    movements: pd.DataFrame | None = None,
     facts: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
     file = path / "report.html"
     facts = facts or {"FPR95 convention": "id-positive"}
-    curves = pd.DataFrame() if curves is None else curves
-    write_report(file, title=title, rows=rows, details=details, curves=curves, facts=facts, notes=notes)
+    tables = {"curves": curves, "movements": movements}
+    given = {name: pd.DataFrame() if table is None else table for name, table in tables.items()}
+    write_report(file, title=title, rows=rows, details=details, facts=facts, notes=notes, **given)
     return file.read_text("utf-8")
 
 
@@ -221,8 +245,10 @@ def test_names_are_text_everywhere(tmp_path: Path):
     classes = [f'{HOSTILE}" onload="alert(2)', "dog"]
     bad = detail(HOSTILE, classes, [HOSTILE])
     kinds = {"title": HOSTILE, "facts": {HOSTILE: HOSTILE}, "notes": [HOSTILE], "curves": curve(HOSTILE)}
+    kinds["movements"] = movement(HOSTILE, [HOSTILE, "proj"])
     harmless = table({"a": AXES["ftp"], "zero-shot": AXES["zero-shot"]})
-    plain = Page(page(tmp_path, harmless, [detail("a")], curves=curve("a")))
+    moved = movement("a", ["conv", "proj"])
+    plain = Page(page(tmp_path, harmless, [detail("a")], curves=curve("a"), movements=moved))
     parsed = Page(page(tmp_path, rows, [bad], **kinds))
 
     sources = [a["src"] or "" for tag, a in parsed.elements if tag == "img"]
@@ -241,7 +267,7 @@ def test_undecodable_paths_are_written_as_escapes(tmp_path: Path):
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path):
-    parsed = Page(page(tmp_path, table(), [detail()], curves=curve()))
+    parsed = Page(page(tmp_path, table(), [detail()], curves=curve(), movements=movement()))
     for tag, attributes in parsed.elements:
         assert tag not in {"link", "iframe", "object", "embed", "base"}
         for name in ("src", "href", "srcset", "action", "data"):
@@ -258,7 +284,11 @@ def test_without_shifts_outliers_and_details(tmp_path: Path):
     bare = MethodDetails("ftp", "", [], [], pd.DataFrame())
     text = page(tmp_path, table({"ftp": AXES["ftp"]}, shifts=(), outliers=()), [bare])
     assert "Nothing to plot" in text
-    for section in ("shifts", "outliers", "blends", "confidence", "classes", "mistakes", "changed", "frames"):
+    # fmt: off
+    for section in (
+        "shifts", "outliers", "blends", "layers", "confidence", "classes", "mistakes", "changed", "frames",
+    ):
+        # fmt: on
         assert f'id="{section}"' not in text
         assert f'href="#{section}"' not in text
     assert not Page(text).figures()
@@ -269,7 +299,9 @@ def test_missing_values_are_dashes(tmp_path: Path):
     rows.loc[rows["metric"].isin(["peak_memory", "auroc", "delta_auroc"]), "value"] = np.nan
     curves = curve().assign(auroc=None)
     curves.loc[3, "shift_accuracy"] = np.nan
-    text = page(tmp_path, rows, [detail()], curves=curves)
+    movements = movement()
+    movements.loc[2, ["deviation", "radius"]] = np.nan
+    text = page(tmp_path, rows, [detail()], curves=curves, movements=movements)
     assert f"<td>{DASH}</td>" in text
     assert not re.search(r">[^<]*\bnan\b[^<]*<", re.sub(r"<script.*?</script>", "", text, flags=re.S))
     assert "NaN" not in json.dumps(Page(text).figures())
@@ -371,6 +403,88 @@ def test_the_page_says_that_blends_train_nothing(tmp_path: Path):
     assert len(Page(text).figures()) == 4  # trade, radars and two blends
     assert "once a seed" not in text
     assert "once a seed" in page(tmp_path, table(seeds=2), curves=curve(seeds=2))
+
+
+def test_deviations_show_one_line_a_method_at_its_last_epoch():
+    figure = deviations(pd.concat([movement("a", epochs=3), movement("b", learned=False, seeds=2)]))
+    assert [line.name for line in figure.data] == ["a", "b"]
+    assert figure.layout.yaxis.type == "log"
+    for line, far in zip(figure.data, (3, 2), strict=True):  # of the first seed
+        assert line.x == (1, 2, 3, 4)
+        assert line.customdata == LAYERS
+        assert line.y == pytest.approx([far * 0.1**i for i in range(4)])
+    ten = deviations(pd.concat([movement(f"method {i}") for i in range(2 * len(COLOURS))]))
+    assert len({(line.line.color, line.line.dash, line.marker.symbol) for line in ten.data}) == 10
+
+
+def test_layers_of_all_methods_stand_in_the_order_of_the_model():
+    some, early = movement("biases", ["bn.bias", "head.bias"]), movement("late", ["stem", "bn.bias"])
+    figure = deviations(pd.concat([some, movement("all"), early]))
+    order = {name: x for line in figure.data for name, x in zip(line.customdata, line.x, strict=True)}
+    assert sorted(order, key=order.__getitem__) == [
+        "stem", "conv.weight", "bn.weight", "bn.bias", "proj.weight", "head.bias",
+    ]  # fmt: skip
+    assert [line.name for line in figure.data] == ["biases", "all", "late"]
+    assert figure.data[0].x == (order["bn.bias"], order["head.bias"])
+
+
+def test_layers_that_stay_or_hardly_move_do_not_stretch_the_axis():
+    table = movement()
+    table.loc[table.parameter == "bn.weight", "deviation"] = 0.0
+    table.loc[table.parameter == "bn.bias", "deviation"] = 1e-12
+    table.loc[table.parameter == "conv.weight", "deviation"] = math.inf
+    figure = deviations(table)
+    assert figure.data[0].customdata == ("bn.bias", "proj.weight")
+    low, high = figure.layout.yaxis.range
+    assert low < math.log10(0.002) < high < low + 1.1 * DECADES
+    assert deviations(table.assign(deviation=0.0)) is None
+
+
+def test_learned_radii_stand_beside_deviations_on_one_scale():
+    moved = pd.concat(
+        [movement("ftp"), movement("tune", learned=False), movement("tpgm", [*LAYERS, "x" * 99])]
+    )
+    figures = dict(radii(moved))
+    assert list(figures) == ["ftp", "tpgm"]
+    learned, walked = figures["ftp"].data
+    assert np.array(walked.z) == pytest.approx(
+        np.log10([[1, 2], [0.1, 0.2], [0.01, 0.02], [1e-3, 2e-3]]), abs=1e-3
+    )
+    assert np.array(learned.z) - np.array(walked.z) == pytest.approx(np.full((4, 2), math.log10(2)), abs=2e-3)
+    assert [row[1] for row in learned.customdata][1] == ["bn.weight", 2, "0.4", "0.2"]
+    first, other = (f.layout.coloraxis for f in figures.values())
+    assert learned.coloraxis == walked.coloraxis == "coloraxis"
+    assert (first.cmin, first.cmax) == (other.cmin, other.cmax) == (math.log10(4) - DECADES, math.log10(4))
+    assert first.colorbar.title.text == "sum of absolute values, largest row"
+    assert first.colorbar.ticktext == ("0.01", "0.1", "1")
+    assert figures["ftp"].layout.yaxis.ticktext == LAYERS
+    assert figures["ftp"].layout.yaxis.autorange == "reversed"
+    assert len(figures["tpgm"].layout.yaxis.ticktext[-1]) == 30
+    assert radii(pd.DataFrame()) == radii(movement(learned=False)) == []
+
+
+def test_five_hundred_layers_are_no_taller_than_a_screen():
+    names = [f"tower.trunk.blocks.{i}.attention.projection.weight" for i in range(500)]
+    ((_, figure),) = radii(movement(layers=names).assign(deviation=0.1))
+    assert figure.layout.height < 720
+    assert len(figure.layout.yaxis.ticktext) <= 40
+    assert figure.layout.yaxis.ticktext[-1].startswith("…")
+    assert "attention.projection.weight" in figure.layout.yaxis.ticktext[-1]
+
+
+def test_the_page_tells_what_a_radius_is_where_one_was_learned(tmp_path: Path):
+    both = pd.concat([movement(), movement("fine-tune", learned=False)])
+    text = page(tmp_path, table(), curves=curve(), movements=both)
+    assert text.index('id="blends"') < text.index('id="layers"') < text.index('id="measured"')
+    assert 'href="#layers"' in text
+    assert "a deviation cannot exceed its radius" in text
+    assert "<h3>ftp: learned radii</h3>" in text
+    assert "<h3>fine-tune: learned radii</h3>" not in text
+    assert "of the first seed" not in text
+    assert "of the first seed" in page(tmp_path, table(seeds=2), movements=movement(seeds=2))
+    without = page(tmp_path, table(), movements=movement(learned=False))
+    assert 'id="layers"' in without
+    assert "radius" not in without.split('<section id="layers">')[1].split("</section>")[0]
 
 
 def test_changed_images_are_counted_and_shown(tmp_path: Path):

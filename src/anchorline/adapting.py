@@ -88,7 +88,9 @@ def adapt(
     seconds = captions.seconds
     if row.tunable.name != "nothing":
         seconds += train_features.seconds + val_features.seconds
-    if row.training:  # decoded before the clock runs: their seconds are in those of the features
+    if (
+        row.training and row.tunable.changes_images
+    ):  # decoded before the clock runs: their seconds are in those of the features
         for images in (suite.train, suite.val):
             store.pixels(encoder.geometry, images, narrator.bar(f"{images.name}, decoding"))
     begun = time.perf_counter()
@@ -124,8 +126,7 @@ def adapt(
     )
     with first_goes_first():
         if directory and is_first():
-            if found.movement:
-                write_movement(directory, found.movement)
+            write_movement(directory, found.movement)
             runs.save(classifier, directory)
             work.clean()
     return classifier

@@ -21,6 +21,8 @@ from anchorline.evaluation import Metric, Outcome, changes, measure, outcomes
 from anchorline.facts import facts, notes, plan
 from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
+from anchorline.movement import COLUMNS as MOVEMENT_COLUMNS
+from anchorline.movement import read_movement
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.report import write_report
@@ -77,9 +79,10 @@ def compare(
 
     The untouched encoder is always among them, and first: changes are measured against it. Methods that draw
     no random numbers run once. Writes into `out`: results.jsonl, results.csv, alpha.csv (each blend at every
-    strength), report.html, and a run directory runs/METHOD/seed-SEED for each (see `load`). What is finished
-    there is not run again, and what was interrupted goes on. Each image passes through each encoder once;
-    what comes out is kept, so that the same again takes seconds. Raises `UserError`.
+    strength), movement.csv (how far each layer moved, of the first seed), report.html, and a run directory
+    runs/METHOD/seed-SEED for each (see `load`). What is finished there is not run again, and what was
+    interrupted goes on. Each image passes through each encoder once; what comes out is kept, so that the
+    same again takes seconds. Raises `UserError`.
     """
     narrator, store = narrator or Silent(), store or FeatureStore()
     rows = [find_method(m) if isinstance(m, str) else m for m in (UNTOUCHED, *methods)]
@@ -113,23 +116,42 @@ def compare(
     # Pictures and mistakes are those of the first seed; numbers are means over all.
     first = list({e.classifier.method.name: e for e in reversed(evaluated)}.values())[::-1]
     if is_first():
-        _write_results(directory, table, curves)
+        movements = _movements(directory, [e.classifier for e in first])
+        _write_results(directory, table, curves, movements)
         write_report(
             directory / "report.html",
             title=f"{suite.name} with {encoder.name}",
             rows=table,
             details=[details(e.classifier, suite, e.said, evaluated[0].said) for e in first],
             curves=curves,
+            movements=movements,
             facts=facts(suite, [one.classifier for one in evaluated], features),
-            notes=notes(suite, encoder),
+            notes=notes(suite, encoder, [one.classifier for one in evaluated]),
         )
     return Comparison(table, {e.classifier.method.name: e.classifier for e in first}, suite, directory)
 
 
-def _write_results(directory: Path, table: pd.DataFrame, curves: pd.DataFrame) -> None:
+def _movements(directory: Path, classifiers: Sequence[AdaptedClassifier]) -> pd.DataFrame:
+    """What the runs of these classifiers tell of how far their layers moved: method, seed and the columns of
+    `read_movement`; without methods that tell nothing."""
+    every = [(c, read_movement(_run(directory, c.method, c.seed))) for c in classifiers]
+    found = [rows.assign(method=c.method.name, seed=c.seed) for c, rows in every if not rows.empty]
+    columns = ["method", "seed", *MOVEMENT_COLUMNS]
+    if not found:
+        return pd.DataFrame(columns=columns)
+    movements = pd.concat(found, ignore_index=True)[columns]
+    # A layer of the image tower has one name, whether the text tower was trained beside it or not.
+    movements["parameter"] = movements["parameter"].str.replace(r"^model\.visual\.", "tower.", regex=True)
+    return movements
+
+
+def _write_results(
+    directory: Path, table: pd.DataFrame, curves: pd.DataFrame, movements: pd.DataFrame
+) -> None:
     write_text(directory / "results.jsonl", _lines(table))
     write_text(directory / "results.csv", table.to_csv(index=False))
     write_text(directory / "alpha.csv", curves.to_csv(index=False))
+    write_text(directory / "movement.csv", movements.to_csv(index=False))
     for (method, seed), own in table.groupby(["method", "seed"], sort=False):
         file = directory / "runs" / str(method) / f"seed-{seed}" / "metrics.jsonl"
         write_text(file, _lines(own))

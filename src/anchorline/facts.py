@@ -28,6 +28,21 @@ def suite_hash(suite: Suite) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def _ends_of_searches(classifiers: Sequence[AdaptedClassifier]) -> list[str]:
+    """A sentence for each method whose best value on val was the first or last of three or more tried."""
+    found: dict[str, list[str]] = {}
+    for one in classifiers:
+        for path, values in one.method.search:
+            chosen = one.chosen.get(path)
+            if len(values) > 2 and chosen in (min(values), max(values)):
+                end = "highest" if chosen == max(values) else "lowest"
+                what = f"{one.method.name}: val chose the {end} {path} tried, {chosen:g}"
+                found.setdefault(what, []).append(str(one.seed))
+    return [
+        f"{what} (seed {', '.join(seeds)}); a wider search might do better" for what, seeds in found.items()
+    ]
+
+
 def plan(suite: Suite, encoder: Encoder) -> str:
     """What is about to be done."""
     sets = suite.sets()
@@ -77,9 +92,9 @@ def facts(
     }
 
 
-def notes(suite: Suite, encoder: Encoder) -> list[str]:
+def notes(suite: Suite, encoder: Encoder, classifiers: Sequence[AdaptedClassifier] = ()) -> list[str]:
     """What the reader must know."""
-    found = list(suite.notes)
+    found = [*suite.notes, *_ends_of_searches(classifiers)]
     if encoder.random:
         found.insert(0, f"{encoder.name} has RANDOM weights: these figures say nothing about any method")
     return found

@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer
 
 from anchorline.checkpoints import write_text
+from anchorline.constraints import FTP, TPGM
 from anchorline.constraints.rows import row_norms
 from anchorline.tunables import Adaptation
 
@@ -19,9 +20,11 @@ COLUMNS = ["epoch", "parameter", "deviation", "radius"]
 
 @torch.no_grad()
 def movement(adaptation: Adaptation, optimizer: Optimizer, epoch: int) -> list[list[Any]]:
-    """Rows of COLUMNS, one for each trained parameter that has a pre-trained value: its largest row's |W - W0|
-    as a sum of absolute values, and the radius that a constraint has learned for it, in the same units, or
-    None."""
+    """Rows of COLUMNS, one for each trained parameter that has a pre-trained value.
+
+    The deviation is that of its farthest row, |W - W0| as a sum of absolute values; the radius is what a
+    constraint has learned for it in the same units, or None.
+    """
     anchors = adaptation.anchors()
     moved = {
         name: row_norms(parameter - anchors[name]).max()
@@ -30,12 +33,18 @@ def movement(adaptation: Adaptation, optimizer: Optimizer, epoch: int) -> list[l
     }
     if not moved:
         return []
-    radii = optimizer.radii() if hasattr(optimizer, "radii") else {}
+    radii: dict[str, float] = {}
+    if isinstance(optimizer, FTP) or (isinstance(optimizer, TPGM) and optimizer.norm == "mars"):
+        radii = optimizer.radii()
     deviations = torch.stack(list(moved.values())).tolist()
     return [[epoch, name, d, radii.get(name)] for name, d in zip(moved, deviations, strict=True)]
 
 
 def write_movement(run: Path, rows: list[list[Any]]) -> None:
+    """One file in the run directory, or none where nothing moved: never that of another request."""
+    if not rows:
+        (run / FILE).unlink(missing_ok=True)
+        return
     write_text(run / FILE, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False))
 
 

@@ -18,6 +18,7 @@ from anchorline.report.blends import blends
 from anchorline.report.changes import changes_table
 from anchorline.report.details import MethodDetails
 from anchorline.report.figures import confidence
+from anchorline.report.layers import deviations, radii
 from anchorline.report.radar import radars
 from anchorline.report.results import Results
 from anchorline.report.summary import sentences
@@ -33,6 +34,7 @@ def write_report(
     rows: pd.DataFrame,
     details: Sequence[MethodDetails],
     curves: pd.DataFrame,
+    movements: pd.DataFrame,
     facts: Mapping[str, str],
     notes: Sequence[str],
 ) -> None:
@@ -47,6 +49,9 @@ def write_report(
         curves: the axes at each strength of each blend, may be empty; columns method, seed, alpha (share
             of the pre-trained part: 0 is adapted alone, 1 untouched alone), chosen (whether it is the
             strength in use), id_accuracy, shift_accuracy, auroc (percent, NaN where unknown).
+        movements: how far each layer moved, may be empty; columns method, seed, epoch, parameter (in the
+            order of the model), deviation (from the pre-trained weights, of the largest row: its sum of
+            absolute values), radius (learned for it, in the same units, NaN where there is none).
         facts: how this was measured: label and value, in the order to show.
         notes: sentences that the reader must know.
 
@@ -81,6 +86,8 @@ def write_report(
         radars=radar,
         radar_json=_json(radar.figure if radar else None),
         blends=[(method, _json(figure)) for method, figure in blends(curves)],
+        deviations=_json(deviations(movements)),
+        radii=[(method, _json(figure)) for method, figure in radii(movements)],
         confidence=[(method, _json(figure)) for method, figure in charts if figure],
         style=Markup(_read("style.css")),
         plotly_js=Markup(plotly_js),

@@ -168,5 +168,9 @@ class Tunable(Protocol):
     def name(self) -> str:
         """For the table of methods."""
 
+    @property
+    def changes_images(self) -> bool:
+        """Whether training looks at pixels; else at features of the untouched encoder."""
+
     def start(self, task: Task) -> Adaptation:
         """The encoder with what is trained at its first values. Raises `UserError`."""

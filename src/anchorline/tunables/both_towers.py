@@ -44,6 +44,7 @@ class BothTowers:
     """The whole encoder; class vectors come from its text tower."""
 
     name = "both towers"
+    changes_images = True
 
     def start(self, task: Task) -> Adaptation:
         return TunedTowers(task)

@@ -51,6 +51,7 @@ class Head:
     l2: tuple[float, ...] = L2
 
     name = "head"
+    changes_images = False
 
     def start(self, task: Task) -> Adaptation:
         return Headed(task, self.start_from, self.l2)

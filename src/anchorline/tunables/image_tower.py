@@ -64,6 +64,8 @@ class ImageTower:
     parameters: tuple[str, ...] = ("*",)
     start_from: StartOfHead = "zero-shot"
 
+    changes_images = True
+
     @property
     def name(self) -> str:
         return "image tower + head" if "*" in self.parameters else "biases + head"

@@ -12,6 +12,7 @@ class Nothing:
     """The untouched encoder."""
 
     name = "nothing"
+    changes_images = False
 
     def start(self, task: Task) -> Adaptation:
         return Adaptation(task)

@@ -44,6 +44,10 @@ class Programs:
     def name(self) -> str:
         return " + ".join(["image program"] * self.image + ["text program"] * self.text) or "nothing"
 
+    @property
+    def changes_images(self) -> bool:
+        return self.image
+
     def start(self, task: Task) -> Adaptation:
         return Reprogrammed(task, self)
 
@@ -53,7 +57,7 @@ class Reprogrammed(Captioned):
 
     def __init__(self, task: Task, choices: Programs) -> None:
         super().__init__(task)
-        self.choices = choices
+        self.choices, self.changes_images = choices, choices.changes_images
         self.text_program: TextProgram | None = None
         self.frame: nn.Parameter | None = None
         if choices.text:
@@ -62,7 +66,6 @@ class Reprogrammed(Captioned):
             )
         if choices.image:
             self._add_frame(task, choices)
-            self.changes_images = True
 
     def _add_frame(self, task: Task, choices: Programs) -> None:
         height, width = task.encoder.geometry.size

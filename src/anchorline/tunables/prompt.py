@@ -55,6 +55,7 @@ class Prompt:
     words: str = "a photo of a"
 
     name = "prompt context"
+    changes_images = False
 
     def start(self, task: Task) -> Adaptation:
         return TunedPrompt(task, self.words)
