@@ -1,4 +1,7 @@
-"""Writes every figure of README.md, docs/suite.md and docs/findings.md anew: `make figures`.
+"""Writes every figure of README.md, docs/suite.md, docs/findings.md and docs/constraints.md anew.
+
+    make figures
+    .venv/bin/python scripts/figures.py methods ablations constraints   # or some of them
 
 Runs every method over three seeds on the bundled suite, then the ablations of the Reprogrammer, puts the
 tables between the marks <!-- figures:NAME --> and <!-- end -->, and, where a `chromium` is on the PATH, the
@@ -7,6 +10,7 @@ report's first screen into docs/report.png. Takes about an hour on two cores; ki
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -16,10 +20,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline import METHODS, SUITES, Method, compare, load_encoder
+from anchorline import METHODS, SUITES, Encoder, Method, Suite, compare, load_encoder
 from anchorline.choices import override
 from anchorline.methods import SHOWN
-from anchorline.progress import terminal
+from anchorline.progress import Narrator, terminal
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "runs" / "figures"
@@ -39,7 +43,7 @@ ABLATIONS: dict[str, dict[str, str]] = {
 }
 
 
-def ablations() -> list[Method]:
+def ablated() -> list[Method]:
     row = METHODS["reprogrammer"]
     released = {"training.lr": "5e-4"}
     return [replace(override(row, released | settings), name=name) for name, settings in ABLATIONS.items()]
@@ -137,17 +141,44 @@ def screenshot(report: Path, picture: Path) -> None:
         )  # fmt: skip
 
 
+def methods(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
+    """The table on the README's first screen: every method that nothing holds."""
+    free = [row for row in METHODS.values() if row.constraint.name == "none"]
+    rows = [*free, residual_of(METHODS["fine-tune"])]
+    found = compare(suite, encoder, rows, OUT / "methods", seeds=SEEDS, narrator=narrator)
+    put(ROOT / "README.md", "summary", summary(found.rows))
+    put(ROOT / "docs" / "suite.md", "sets", sets(found.rows))
+    screenshot(found.report, ROOT / "docs" / "report.png")
+
+
+def ablations(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
+    variants = [v for row in ablated() for v in (row, residual_of(row))]
+    found = compare(suite, encoder, variants, OUT / "ablations", seeds=SEEDS, narrator=narrator)
+    put(ROOT / "docs" / "findings.md", "ablations", ablation_table(found.rows))
+
+
+def constraints(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
+    """What holds the weights, beside fine-tuning that nothing holds; trained above, not again."""
+    held = [row for row in METHODS.values() if row.constraint.name != "none"]
+    rows = [METHODS["fine-tune"], METHODS["wise-ft"], *held]
+    found = compare(suite, encoder, rows, OUT / "methods", seeds=SEEDS, narrator=narrator)
+    put(ROOT / "docs" / "constraints.md", "constraints", summary(found.rows))
+
+
+PARTS = {"methods": methods, "ablations": ablations, "constraints": constraints}
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", default=list(PARTS), help="methods, ablations, constraints"
+    )
     suite, encoder = SUITES["pictograms"](), load_encoder()
     with terminal() as narrator:
-        rows = [*METHODS.values(), residual_of(METHODS["fine-tune"])]
-        found = compare(suite, encoder, rows, OUT / "methods", seeds=SEEDS, narrator=narrator)
-        put(ROOT / "README.md", "summary", summary(found.rows))
-        put(ROOT / "docs" / "suite.md", "sets", sets(found.rows))
-        screenshot(found.report, ROOT / "docs" / "report.png")
-        variants = [v for row in ablations() for v in (row, residual_of(row))]
-        ablated = compare(suite, encoder, variants, OUT / "ablations", seeds=SEEDS, narrator=narrator)
-        put(ROOT / "docs" / "findings.md", "ablations", ablation_table(ablated.rows))
+        for part in parser.parse_args().parts:
+            PARTS[part](suite, encoder, narrator)
 
 
 def residual_of(row: Method) -> Method:
