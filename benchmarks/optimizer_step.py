@@ -121,9 +121,8 @@ def main() -> None:
         count = sum(p.numel() for _, p in named)
         for _, p in named:
             p.grad = torch.randn_like(p) * 1e-3
-        print(
-            f"{model}: {len(named)} tensors, {count / 1e6:.1f} M parameters, {torch.get_num_threads()} threads"
-        )
+        threads = torch.get_num_threads()
+        print(f"{model}: {len(named)} tensors, {count / 1e6:.1f} M parameters, {threads} threads")
         first = None
         for name, make in optimizers(model == "lora").items():
             optimizer = make(named)

@@ -5,7 +5,7 @@
 Random weights, batch 128, ten classes. The plain recipe does at each step what the released script does:
 a round trip through PIL for each image, all 128 captions at full length through the text tower, gradients for
 all weights of the encoder. Ours runs in float32 and under bf16 autocast. Prints seconds a step (the best of
-STEPS, after one to warm up) and the ratio to the plain recipe, all in one run.
+STEPS, after one to warm up), the ratio to the plain recipe, and the arithmetic of a step, all in one run.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from anchorline import METHODS, Encoder, load_encoder
 from anchorline.captions import SINGLE_TEMPLATE, captions_of
@@ -88,13 +89,16 @@ def ours(encoder: Encoder, pixels: np.ndarray, labels: Tensor, precision: torch.
     return step
 
 
-def seconds(step: Callable[[], None], steps: int) -> float:
+def measured(step: Callable[[], None], steps: int) -> tuple[float, float]:
+    """Seconds of the best step, and 10^12 multiplications and additions in it."""
+    with FlopCounterMode(display=False) as counter:  # to warm up
+        step()
     found = []
-    for _ in range(1 + steps):
+    for _ in range(steps):
         begun = time.perf_counter()
         step()
         found.append(time.perf_counter() - begun)
-    return min(found[1:])
+    return min(found), counter.get_total_flops() / 1e12
 
 
 def main() -> None:
@@ -110,11 +114,11 @@ def main() -> None:
     print(
         f"{torch.get_num_threads()} threads, ViT-B/32, batch {BATCH}, {len(CLASSES)} classes, seconds a step"
     )
-    reference = seconds(plain(encoder, pixels, labels), args.steps)
-    print(f"{'plain recipe, float32':<24} {reference:7.2f} s   1.00 x")
+    reference, work = measured(plain(encoder, pixels, labels), args.steps)
+    print(f"{'plain recipe, float32':<24} {reference:7.2f} s   1.00 x  {work:5.2f} TFLOP")
     for name, precision in (("ours, float32", torch.float32), ("ours, bf16", torch.bfloat16)):
-        found = seconds(ours(encoder, pixels, labels, precision), args.steps)
-        print(f"{name:<24} {found:7.2f} s  {reference / found:5.2f} x")
+        found, work = measured(ours(encoder, pixels, labels, precision), args.steps)
+        print(f"{name:<24} {found:7.2f} s  {reference / found:5.2f} x  {work:5.2f} TFLOP")
 
 
 if __name__ == "__main__":
