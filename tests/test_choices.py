@@ -7,6 +7,7 @@ import pytest
 from anchorline import METHODS, UserError
 from anchorline.blends import Logits, Residual, Unblended
 from anchorline.choices import NAMED, from_json, override, put, to_json, validate
+from anchorline.holding import ByFTP
 from anchorline.objectives import Contrastive, CrossEntropy
 from anchorline.tunables import Programs
 
@@ -20,8 +21,9 @@ def test_json_gives_the_method_back(method):
 
 @pytest.mark.parametrize("part", NAMED)
 def test_every_named_part_survives_json(part):
+    row = METHODS["fine-tune"] if part == "constraint" else REPROGRAMMER
     for name, value in NAMED[part].items():
-        changed = override(REPROGRAMMER, {part: name})
+        changed = override(row, {part: name})
         assert getattr(changed, part) == value
         assert from_json(json.loads(json.dumps(to_json(changed)))) == changed
 
@@ -59,6 +61,18 @@ def test_what_is_set_is_not_searched():
     assert changed.search == ()
     assert changed.training.lr == 1e-3
     assert override(REPROGRAMMER, {"training.epochs": "3"}).search == REPROGRAMMER.search
+
+
+def test_a_constraint_goes_under_any_row_that_trains_pretrained_weights():
+    for name in ("fine-tune", "lp-ft", "wise-ft", "flyp", "bitfit", "l2-sp"):
+        changed = override(METHODS[name], {"constraint": "ftp", "constraint.k": "0.5"})
+        assert changed.constraint == ByFTP(k=0.5)
+        assert not any(path.startswith("constraint.") for path, _ in changed.search)
+        validate(changed)
+    for name in ("zero-shot", "linear-probe", "coop", "reprogrammer"):
+        with pytest.raises(UserError, match=f"{name} trains no pre-trained weights that could be held"):
+            override(METHODS[name], {"constraint": "ftp"})
+        assert override(METHODS[name], {"constraint": "none"}) == METHODS[name]
 
 
 def test_put_leaves_the_rest():
@@ -102,6 +116,7 @@ def test_a_method_that_trains_nothing_has_nothing_to_set():
         ("reprogrammer", {"tunable.image": "false", "tunable.text": "false"}, r"trains nothing"),
         ("reprogrammer", {"blend": "weights"}, r"no pre-trained weights to go back to; .*blend=residual"),
         ("fine-tune", {"blend": "residual", "blend.alpha": "2"}, r"blend\.alpha=2; give a share in \[0, 1\]"),
+        ("flyp", {"constraint": "spd", "tunable": "head"}, r"cannot be held by spd: it trains no pre"),
         ("fine-tune", {"training.accumulate": "0"}, r"training\.accumulate from 1"),
     ],
 )

@@ -120,6 +120,21 @@ def test_choices_and_seeds(command, tmp_path, capsys):
     assert "±" in out
 
 
+def test_a_constraint_under_what_it_fits(command, tmp_path, capsys):
+    main([*command, "--method", "fine-tune", "coop", *QUICK, "--constraint", "ftp"])
+    kinds = {
+        method: json.loads((tmp_path / "out" / "runs" / method / "seed-0" / "config.json").read_text())[
+            "method"
+        ]["constraint"]["kind"]
+        for method in ("fine-tune", "coop")
+    }
+    assert kinds == {"fine-tune": "ByFTP", "coop": "Unconstrained"}
+    assert "unknown; give one of none, l2-sp, " in error(capsys, *command, "--constraint", "rope")
+    assert "k=2.0: give a number from 0 to 1" in error(
+        capsys, *command, "--method", "fine-tune", *QUICK, "--constraint", "ftp", "--set", "constraint.k=2"
+    )
+
+
 def test_a_repeated_flag_adds_to_what_came_before(command, colour_folders, tmp_path):
     folders = [str(colour_folders / name) for name in ("dark", "test", "grey")]
     # fmt: off

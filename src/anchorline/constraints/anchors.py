@@ -47,6 +47,10 @@ def names_of(named_parameters: Iterable[tuple[str, Tensor]]) -> dict[int, str]:
     return found
 
 
+def matching(names: Iterable[str], patterns: Sequence[str]) -> set[str]:
+    return {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)}
+
+
 def excluded(names: Iterable[str], patterns: Sequence[str]) -> set[str]:
     """Names that match a pattern. Raises ValueError for a pattern that matches none."""
     if isinstance(patterns, str):
@@ -54,16 +58,13 @@ def excluded(names: Iterable[str], patterns: Sequence[str]) -> set[str]:
             f"exclude must be a list of patterns, not the text {patterns!r}; write [{patterns!r}]"
         )
     names = list(names)
-    matching: set[str] = set()
     for pattern in patterns:
-        found = {name for name in names if fnmatchcase(name, pattern)}
-        if not found:
+        if not matching(names, [pattern]):
             raise ValueError(
                 f"the pattern {pattern!r} in exclude matches no parameter; they are called "
                 f"{', '.join(names[:4])} …"
             )
-        matching |= found
-    return matching
+    return matching(names, patterns)
 
 
 def read_anchor(anchor: Anchor) -> Mapping[str, Tensor] | None:

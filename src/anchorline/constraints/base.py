@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from anchorline.constraints.anchors import Anchor, Held, excluded, held, names_of, read_anchor
+from anchorline.constraints.anchors import Anchor, Held, excluded, held, matching, names_of, read_anchor
+
+_OF_ANCHORS = {"anchor", "given"}
+_COUNTS = {"step", "taken"}  # stay on the CPU, where nobody waits for them
 
 
 class Where(TypedDict, total=False):
@@ -61,11 +64,13 @@ class Constrained(Optimizer):
             raise ValueError("LBFGS calls its closure itself and cannot be wrapped; take another optimizer")
         self.inner = optimizer
         self._names = names_of(named_parameters)
-        self._excluded = excluded(self._names.values(), where.get("exclude", ()))
+        self._patterns = where.get("exclude", ())
+        self._excluded = excluded(self._names.values(), self._patterns)
         self._anchors = read_anchor(where.get("anchor"))
         self._copies = (where.get("anchor_dtype"), where.get("anchor_device"))
         self._held: list[Held] = []
-        super().__init__(optimizer.param_groups, defaults)
+        # Schedulers look among the defaults for what they may drive ("betas", "momentum").
+        super().__init__(optimizer.param_groups, {**optimizer.defaults, **defaults})
         self.param_groups = optimizer.param_groups  # one list: rates and strengths are those of both
 
     def add_param_group(
@@ -75,17 +80,24 @@ class Constrained(Optimizer):
 
         `named_parameters` names what the constructor did not know yet.
         """
-        self._names |= names_of(named_parameters)
+        named = names_of(named_parameters)
+        self._names |= named
+        self._excluded |= matching(named.values(), self._patterns)
         numbers = [i for i, group in enumerate(self.inner.param_groups) if group is param_group]
         if not numbers:
             self.inner.add_param_group(param_group)
-            numbers = [len(self.inner.param_groups) - 1]
+        number = numbers[0] if numbers else len(self.inner.param_groups) - 1
+        try:
+            new = held(param_group, number, self._names, self._excluded, self._anchors, *self._copies)
+        except ValueError:
+            if not numbers:
+                self.inner.param_groups.pop()
+            raise
         for name, value in self.defaults.items():
             param_group.setdefault(name, value)
-        new = held(param_group, numbers[0], self._names, self._excluded, self._anchors, *self._copies)
-        for one in new:
-            if one.copied and one.anchor is not None:
-                self.state[one.parameter]["anchor"] = one.anchor
+        for one in new:  # a state has its anchor, or tells that it is to be given
+            kept = {"anchor": one.anchor} if one.copied else {"given": torch.tensor(True)}
+            self.state[one.parameter].update(kept)
         self._held += new
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -128,38 +140,49 @@ class Constrained(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on as the optimizer that wrote it would have: bit for bit.
 
-        Raises ValueError if it was written with another anchor than a copy, and this one has copied.
+        That of a plain optimizer will do: then the constraint starts afresh. Raises ValueError if it was
+        written with another anchor than a copy, and this one has copied.
         """
         prefix = f"{self.label}."
         inner, own = {}, {}
-        for number, values in state_dict["state"].items():
-            own[number] = {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}
+        for key, values in state_dict["state"].items():
+            own[key] = {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}
             rest = {name: value for name, value in values.items() if not name.startswith(prefix)}
             if rest:
-                inner[number] = rest
-        by_parameter = {one.parameter: one for one in self._held}
-        parameters = list(self._parameters())
-        for number, values in own.items():
-            one = by_parameter.get(parameters[number]) if number < len(parameters) else None
-            if one and values and one.copied and "anchor" not in values:
-                raise ValueError(
-                    f"this state of {one.name} was written with an anchor that was given; give the same one"
-                )
+                inner[key] = rest
+        # The groups tell whose state it is; torch.distributed.checkpoint writes names instead of numbers.
+        saved = [key for group in state_dict["param_groups"] for key in group["params"]]
+        pairs = zip(saved, self._parameters(), strict=False)  # the inner optimizer refuses other groups
+        values_of = {parameter: own.get(key, {}) for key, parameter in pairs}
+        for one in self._held:
+            self._check(one, values_of.get(one.parameter, {}))
+        before = self.param_groups
         self.inner.load_state_dict({**state_dict, "state": inner})
         self.param_groups = self.inner.param_groups
-        for number, values in own.items():
-            self._take_over(by_parameter.get(parameters[number]), values)
+        for group, old in zip(self.param_groups, before, strict=True):
+            for name in (*self.defaults, "anchor"):  # a plain optimizer's state has no strengths
+                if name in old:
+                    group.setdefault(name, old[name])
+        for one in self._held:
+            self._take_over(one, values_of.get(one.parameter, {}))
 
-    def _take_over(self, one: Held | None, values: dict[str, Any]) -> None:
-        if one is None:
-            return
+    def _check(self, one: Held, values: dict[str, Any]) -> None:
+        """Raises ValueError if it cannot go on from these values of a state."""
+        if values and one.copied and "anchor" not in values:
+            raise ValueError(
+                f"this state of {one.name} was written with an anchor that was given; give the same one"
+            )
+
+    def _take_over(self, one: Held, values: dict[str, Any]) -> None:
+        """Nothing is left of the state before but where the anchor lies."""
+        if one.copied and one.anchor is not None and "anchor" in values:
+            one.anchor.copy_(values["anchor"])
         state = self.state[one.parameter]
-        for name, value in values.items():
-            if name == "anchor" and one.anchor is not None and one.copied:
-                one.anchor.copy_(value)
-            elif name != "anchor" and isinstance(value, Tensor):
-                device = "cpu" if name == "step" else one.parameter.device
-                state[name] = value.detach().to(device, copy=True)
+        for name in state.keys() - _OF_ANCHORS:
+            del state[name]
+        for name in values.keys() - _OF_ANCHORS:
+            device = "cpu" if name in _COUNTS else one.parameter.device
+            state[name] = values[name].detach().to(device, copy=True)
 
     def _parameters(self) -> Iterable[Tensor]:
         return (parameter for group in self.param_groups for parameter in group["params"])

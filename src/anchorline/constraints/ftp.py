@@ -109,13 +109,23 @@ class FTP(Constrained):
         parameter = local(one.parameter)
         zero = torch.zeros((), dtype=working_type(parameter), device=parameter.device)
         state["step"] = torch.tensor(1.0)  # on the CPU, where nobody waits for it
-        remembers = self.exact or parameter.element_size() < 4
+        remembers = self._remembers(one)
         state["smallest"] = smallest_radius(one, 0 if remembers else VISIBLE)
         # Rounded to float32 also for float64 weights, as in the released code.
         state["radius"] = state["smallest"].to(torch.float32, copy=True).to(zero)
         state["exp_avg"], state["exp_avg_sq"] = zero.clone(), zero.clone()
         if remembers:
             state["direction"] = torch.zeros_like(one.parameter)
+
+    def _remembers(self, one: Held) -> bool:
+        return self.exact or one.parameter.element_size() < 4
+
+    def _check(self, one: Held, values: dict[str, Any]) -> None:
+        super()._check(one, values)
+        if "radius" in values and ("direction" in values) != self._remembers(one):
+            raise ValueError(
+                f"this state of {one.name} was written with another value of exact, or for another type"
+            )
 
     def _learn_radius(self, one: Held) -> None:
         """The formulas, for one parameter; before the inner step, which may change gradients in place."""

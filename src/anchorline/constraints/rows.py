@@ -45,11 +45,12 @@ def deviation(model: nn.Module, anchor: Anchor, norm: Norm = "mars") -> dict[str
     parameter in common.
     """
     found = {
-        name: _norms(parameter - anchored.to(parameter), norm).amax()
+        name: _norms(weights - start, norm).amax()
         for name, parameter, anchored in _pairs(model, anchor)
         if parameter.numel()
+        for weights, start in [_working(parameter, anchored)]
     }
-    return dict(zip(found, torch.stack([v.float() for v in found.values()]).tolist(), strict=True))
+    return dict(zip(found, torch.stack(list(found.values())).tolist(), strict=True)) if found else {}
 
 
 @torch.no_grad()
@@ -71,9 +72,14 @@ def project(
         raise ValueError(f"the radius of {negative[0]} is {wanted[negative[0]]}; a radius is 0 or more")
     for name, parameter, anchored in pairs:
         if name in wanted and parameter.numel():
-            start = anchored.to(parameter)
-            share = (wanted[name] / (_norms(parameter - start, norm) + EPS)).clamp(max=1)
-            as_rows(parameter).copy_(torch.lerp(as_rows(start), as_rows(parameter), share))
+            weights, start = _working(parameter, anchored)
+            share = (wanted[name] / (_norms(weights - start, norm) + EPS)).clamp(max=1)
+            as_rows(parameter).copy_(torch.lerp(as_rows(start), as_rows(weights), share))
+
+
+def _working(parameter: Tensor, anchored: Tensor) -> tuple[Tensor, Tensor]:
+    weights = parameter.to(working_type(parameter))
+    return weights, anchored.to(weights)
 
 
 def _pairs(model: nn.Module, anchor: Anchor) -> list[tuple[str, Tensor, Tensor]]:

@@ -57,6 +57,6 @@ class Shards:
         """[N] of every process in one exchange: [processes, N]."""
         if self.group is None:
             return values.unsqueeze(0)
-        found = values.new_empty(self.group.size(), *values.shape)
-        torch.distributed.all_gather_into_tensor(found, values, group=self.group)
-        return found
+        found = [torch.empty_like(values) for _ in range(self.group.size())]
+        torch.distributed.all_gather(found, values, group=self.group)
+        return torch.stack(found)
