@@ -91,3 +91,10 @@ def assert_near(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], sha
         if tensor.numel():
             worst = (tensor - expected[name]).abs().max() / expected[name].abs().max()
             assert worst <= share, f"{name}: {worst:.1e}"
+
+
+def anchor_of(optimizer: Constrained, parameter: Tensor) -> Tensor:
+    """The copied anchor, as the state tells it."""
+    order = [p for group in optimizer.param_groups for p in group["params"]]
+    number = next(i for i, p in enumerate(order) if p is parameter)
+    return optimizer.state_dict()["state"][number][f"{optimizer.label}.anchor"]

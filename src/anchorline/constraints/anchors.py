@@ -15,7 +15,7 @@ Anchor = Mapping[str, Tensor] | str | Path | None
 _WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Held:
     """One parameter that is held to its anchor.
 
@@ -32,6 +32,11 @@ class Held:
     anchor: Tensor | None
     copied: bool
     group: int
+
+    def follow(self, asked: torch.device | str | None) -> None:
+        """A copy goes where the model has been moved since, unless a place was asked for."""
+        if self.copied and asked is None and self.anchor is not None:
+            self.anchor = self.anchor.to(self.parameter.device)
 
 
 def plain_name(name: str) -> str:
@@ -123,6 +128,11 @@ def _anchor_of(
             f"the anchor has no tensor for {name}; exclude it, or put it into a group with anchor=None"
         )
     anchor = given[name].detach()
+    if anchor.numel() and not hasattr(anchor, "device_mesh") and anchor.data_ptr() == parameter.data_ptr():
+        raise ValueError(
+            f"the anchor of {name} is the parameter itself and would move with it; give copies, or leave "
+            "anchor out"
+        )
     if anchor.shape != parameter.shape:
         raise ValueError(
             f"the anchor of {name} has shape {tuple(anchor.shape)}, not {tuple(parameter.shape)}"

@@ -95,9 +95,6 @@ class Constrained(Optimizer):
             raise
         for name, value in self.defaults.items():
             param_group.setdefault(name, value)
-        for one in new:  # a state has its anchor, or tells that it is to be given
-            kept = {"anchor": one.anchor} if one.copied else {"given": torch.tensor(True)}
-            self.state[one.parameter].update(kept)
         self._held += new
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -108,6 +105,7 @@ class Constrained(Optimizer):
                 loss = closure()
         active = [one for one in self._held if one.parameter.grad is not None]
         for one in active:
+            one.follow(self._copies[1])
             if one.parameter.grad is not None and one.parameter.grad.is_sparse:
                 raise ValueError(
                     f"{one.name} has a sparse gradient, whose rows cannot be followed; exclude it, or make "
@@ -125,15 +123,15 @@ class Constrained(Optimizer):
     def _after(self, active: list[Held]) -> None:
         """What is done with the parameters that the optimizer's own step has left."""
 
-    def strength(self, one: Held, name: str) -> float:
-        return float(self.param_groups[one.group][name])
-
     def state_dict(self) -> dict[str, Any]:
         """That of the inner optimizer, and beside each parameter's state the constraint's own."""
         found = self.inner.state_dict()
+        held_of = {one.parameter: one for one in self._held}
         for number, parameter in enumerate(self._parameters()):
-            own = {f"{self.label}.{name}": value for name, value in self.state.get(parameter, {}).items()}
-            if own:
+            if one := held_of.get(parameter):
+                # A copied anchor, or that it is to be given.
+                anchor = {"anchor": one.anchor} if one.copied else {"given": torch.tensor(True)}
+                own = {f"{self.label}.{n}": v for n, v in {**self.state.get(parameter, {}), **anchor}.items()}
                 found["state"][number] = {**found["state"].get(number, {}), **own}
         return found
 
@@ -177,12 +175,13 @@ class Constrained(Optimizer):
         """Nothing is left of the state before but where the anchor lies."""
         if one.copied and one.anchor is not None and "anchor" in values:
             one.anchor.copy_(values["anchor"])
-        state = self.state[one.parameter]
-        for name in state.keys() - _OF_ANCHORS:
-            del state[name]
+        self.state.pop(one.parameter, None)
         for name in values.keys() - _OF_ANCHORS:
             device = "cpu" if name in _COUNTS else one.parameter.device
-            state[name] = values[name].detach().to(device, copy=True)
+            self.state[one.parameter][name] = values[name].detach().to(device, copy=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__.copy()  # what Optimizer keeps is not enough to copy or pickle this one
 
     def _parameters(self) -> Iterable[Tensor]:
         return (parameter for group in self.param_groups for parameter in group["params"])

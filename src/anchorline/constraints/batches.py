@@ -14,7 +14,7 @@ from anchorline.constraints.rows import as_rows, working_type
 from anchorline.constraints.shards import Shards, local
 
 # Elements that are looked at together. A CPU's share of four such tensors fits its second-level cache.
-_PIECE = {"cpu": 2**16}
+_PIECE = {"cpu": 2**18}
 _PIECE_ELSEWHERE = 2**24
 
 
@@ -26,14 +26,12 @@ class Piece:
         numbers: of the tensors in their batch, int64 [G].
         members: the same as a list.
         rows: which rows.
-        length: elements in a row, over all processes.
         cut: whether a row lies on several processes.
     """
 
     numbers: Tensor
     members: list[int]
     rows: slice
-    length: int
     cut: bool
 
     def of(self, tensors: Sequence[Tensor]) -> Tensor:
@@ -42,6 +40,10 @@ class Piece:
         return views[0].unsqueeze(0) if len(views) == 1 else torch.stack(views)
 
     def write(self, tensors: Sequence[Tensor], values: Tensor) -> None:
+        """Put values [G, R, …] in place."""
+        if len(self.members) == 1:
+            as_rows(tensors[self.members[0]])[self.rows].copy_(values[0])
+            return
         views = [as_rows(tensors[i])[self.rows] for i in self.members]
         torch._foreach_copy_(views, list(values.unbind(0)))
 
@@ -49,6 +51,11 @@ class Piece:
 def row_sums(values: Tensor) -> Tensor:
     """[G, R, …] -> [G, R]."""
     return values.flatten(2).sum(2)
+
+
+def row_lengths(values: Tensor) -> Tensor:
+    """Sums of absolute values, [G, R, …] -> [G, R]."""
+    return torch.linalg.vector_norm(values.flatten(2), 1, dim=2)
 
 
 class Batch:
@@ -87,6 +94,15 @@ class Batch:
             return torch.zeros((), dtype=self.dtype, device=self.device)
         return self.piece(piece, self.anchors)  # type: ignore[arg-type]
 
+    def pull(self, piece: Piece, anchor: Tensor, weights: Tensor, share: Tensor) -> None:
+        """Put the parameters where `share` of the way from their anchors to `weights` ends."""
+        anchor = anchor.expand_as(weights)
+        own = as_rows(self.parameters[piece.members[0]])[piece.rows]
+        if weights.data_ptr() == own.data_ptr():  # a view of the one parameter: no copy on the way
+            torch.lerp(anchor, weights, share, out=weights)
+        else:
+            piece.write(self.parameters, torch.lerp(anchor, weights, share))
+
     def zeros(self) -> Tensor:
         """One number for each parameter, [T]."""
         return torch.zeros(len(self.held), dtype=self.dtype, device=self.device)
@@ -108,7 +124,7 @@ class Batch:
         """Largest |W - W0|_1 of each parameter's rows here, [T]; of a row on several processes its part."""
         found = self.zeros()
         for piece in self.pieces:
-            self.raise_(found, piece, row_sums((self.parameter(piece) - self.anchor(piece)).abs()))
+            self.raise_(found, piece, row_lengths(self.parameter(piece) - self.anchor(piece)))
         return found
 
     @cached_property
@@ -124,16 +140,14 @@ class Batch:
 
     def _cut(self, numbers: list[int], limit: int) -> Iterator[Piece]:
         rows = as_rows(self.parameters[numbers[0]])
-        whole = self.held[numbers[0]].parameter  # over all processes
-        length = max(1, whole.numel() // len(whole)) if whole.ndim > 1 else whole.numel()
-        cut = whole.ndim <= 1 and not self.shards.whole
+        cut = self.held[numbers[0]].parameter.ndim <= 1 and not self.shards.whole
         together = max(1, limit // rows.numel())
         step = max(1, limit // rows[0].numel()) if together == 1 else len(rows)
         for start in range(0, len(numbers), together):
             members = numbers[start : start + together]
             index = torch.tensor(members, device=self.device)
             for first in range(0, len(rows), step):
-                yield Piece(index, members, slice(first, first + step), length, cut)
+                yield Piece(index, members, slice(first, first + step), cut)
 
 
 class Cached:
@@ -141,14 +155,17 @@ class Cached:
 
     def __init__(self) -> None:
         self._held: list[Held] = []
+        self._devices: list[torch.device] = []
         self._batches: list[Batch] = []
 
     def __call__(self, held: list[Held]) -> list[Batch]:
-        if held != self._held:
+        devices = [one.parameter.device for one in held]
+        if held != self._held or devices != self._devices:
             alike: dict[tuple[object, ...], list[Held]] = {}
             for one in held:
                 share = local(one.parameter)
                 key = (share.device, share.dtype, Shards.mesh(one.parameter))
                 alike.setdefault(key, []).append(one)
-            self._held, self._batches = held, [Batch(group) for group in alike.values()]
+            self._held, self._devices = held, devices
+            self._batches = [Batch(group) for group in alike.values()]
         return self._batches

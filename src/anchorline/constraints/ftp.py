@@ -38,8 +38,8 @@ class FTP(Constrained):
         exact: keep c of the step before, a second copy of the model. Without it the direction c / n is read
             off where the projection has left the parameters. That is the same but for rounding, and a radius
             is then no smaller than 64 units in the last place of a mean row of the anchor, for nothing shows
-            below (in float32 a share of 8e-6 of the weights). Parameters in half precision show too little:
-            theirs is always kept.
+            below (a share of 8e-6 of the weights). This is for float32: parameters in half precision show too
+            little, and those in double precision are there to be exact, so that theirs is always kept.
         foreach: many parameters at a time; else the formulas one parameter after the other.
     """
 
@@ -107,6 +107,10 @@ class FTP(Constrained):
             state["step"] += 1
             return
         parameter = local(one.parameter)
+        if parameter is not one.parameter and not self.foreach:
+            raise ValueError(
+                f"{one.name} is cut over processes, which foreach=False does not know; leave it out"
+            )
         zero = torch.zeros((), dtype=working_type(parameter), device=parameter.device)
         state["step"] = torch.tensor(1.0)  # on the CPU, where nobody waits for it
         remembers = self._remembers(one)
@@ -118,7 +122,7 @@ class FTP(Constrained):
             state["direction"] = torch.zeros_like(one.parameter)
 
     def _remembers(self, one: Held) -> bool:
-        return self.exact or one.parameter.element_size() < 4
+        return self.exact or one.parameter.dtype != torch.float32
 
     def _check(self, one: Held, values: dict[str, Any]) -> None:
         super()._check(one, values)

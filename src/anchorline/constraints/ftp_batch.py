@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anchorline.constraints.batches import Batch, row_sums
+from anchorline.constraints.batches import Batch, row_lengths, row_sums
 from anchorline.constraints.radii import moved
 from anchorline.constraints.rows import EPS
 from anchorline.constraints.shards import local
@@ -42,7 +42,7 @@ class ProjectedBatch:
                 c = batch.piece(piece, self.directions)
             else:
                 c = batch.parameter(piece) - batch.anchor(piece)
-            norms = row_sums(c.abs())
+            norms = row_lengths(c)
             slope = row_sums(gradient * c)
             if not piece.cut:
                 slope /= self._n(norms, self.radii[piece.numbers].unsqueeze(1))
@@ -98,13 +98,13 @@ class ProjectedBatch:
         for piece in batch.pieces:
             weights, anchor = batch.parameter(piece), batch.anchor(piece)
             c = weights - anchor
-            norms = row_sums(c.abs())
+            norms = row_lengths(c)
             batch.raise_(found, piece, norms)
             if piece.cut and cut_norms is not None:
                 norms = cut_norms[piece.numbers].unsqueeze(1)
             share = (self.radii[piece.numbers].unsqueeze(1) / (norms + EPS)).clamp(max=1)
             share = share.view(*share.shape, *[1] * (c.ndim - 2))
-            piece.write(batch.parameters, torch.lerp(anchor, weights, share))
+            batch.pull(piece, anchor, weights, share)
             if self.directions:
                 piece.write(self.directions, c)
         return found

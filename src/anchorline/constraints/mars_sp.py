@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from anchorline.constraints.anchors import Held
 from anchorline.constraints.base import Constrained, Where
-from anchorline.constraints.batches import Cached, row_sums
+from anchorline.constraints.batches import Cached, row_lengths
 
 
 class MARSSP(Constrained):
@@ -43,7 +43,7 @@ class MARSSP(Constrained):
             for piece in batch.pieces:
                 strengths = [self.param_groups[batch.held[i].group]["strength"] for i in piece.members]
                 c = batch.parameter(piece) - batch.anchor(piece)
-                farthest = row_sums(c.abs()) >= largest[piece.numbers].unsqueeze(1)
+                farthest = row_lengths(c) >= largest[piece.numbers].unsqueeze(1)
                 if piece.cut:  # one row, of which this is a part
                     farthest = torch.ones_like(farthest)
                 share = farthest.view(*farthest.shape, *[1] * (c.ndim - 2)) * batch.of_piece(

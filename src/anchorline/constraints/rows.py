@@ -33,7 +33,13 @@ def row_norms(tensor: Tensor) -> Tensor:
     return rows.abs().sum(tuple(range(1, rows.ndim)), keepdim=True)
 
 
+def check_norm(norm: str) -> None:
+    if norm not in ("mars", "l2"):
+        raise ValueError(f'norm={norm!r}: give "mars" or "l2"')
+
+
 def _norms(tensor: Tensor, norm: Norm) -> Tensor:
+    check_norm(norm)
     return row_norms(tensor) if norm == "mars" else torch.linalg.vector_norm(tensor)
 
 

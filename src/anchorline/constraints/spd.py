@@ -54,7 +54,7 @@ class SPD(Constrained):
             for piece in batch.pieces:
                 weights, anchor = batch.parameter(piece), batch.anchor(piece)
                 each = left[piece.numbers].view(-1, *[1] * (weights.ndim - 1))
-                piece.write(batch.parameters, torch.lerp(anchor.expand_as(weights), weights, each))
+                batch.pull(piece, anchor, weights, each)
         del self._found
 
 

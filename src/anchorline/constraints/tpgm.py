@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from anchorline.constraints.anchors import Held
 from anchorline.constraints.base import Constrained, Where
 from anchorline.constraints.batches import Cached
-from anchorline.constraints.rows import Norm
+from anchorline.constraints.rows import Norm, check_norm
 from anchorline.constraints.tpgm_batch import FreeBatch
 
 
@@ -52,8 +52,7 @@ class TPGM(Constrained):
     ) -> None:
         if every < 1 or iterations < 1:
             raise ValueError(f"every={every} and iterations={iterations}: give whole numbers from 1")
-        if norm not in ("mars", "l2"):
-            raise ValueError(f'norm={norm!r}: give "mars" or "l2"')
+        check_norm(norm)
         self.validation, self.every, self.iterations, self.norm = validation, every, iterations, norm
         self._batches_of = Cached()
         super().__init__(optimizer, named_parameters, {"radius_lr": radius_lr}, **where)

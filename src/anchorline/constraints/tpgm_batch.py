@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anchorline.constraints.batches import Batch, Piece, row_sums
+from anchorline.constraints.batches import Batch, Piece, row_lengths, row_sums
 from anchorline.constraints.radii import SMALLEST, moved
 from anchorline.constraints.rows import EPS, Norm, working_type
 from anchorline.constraints.shards import local
@@ -42,7 +42,7 @@ class FreeBatch:
         smallest = torch.full_like(total, torch.inf)
         for piece in batch.pieces:
             c = batch.piece(piece, self.free) - batch.anchor(piece)
-            rows = row_sums(c.abs())
+            rows = row_lengths(c)
             total.index_add_(0, piece.numbers, (row_sums(c.square()) if self.norm == "l2" else rows).sum(1))
             batch.raise_(largest, piece, rows)
             smallest[piece.numbers] = torch.minimum(smallest[piece.numbers], rows.amin(1))
@@ -66,7 +66,7 @@ class FreeBatch:
             if self.norm == "l2" or piece.cut:
                 n = self.totals[piece.numbers].unsqueeze(1)
             else:
-                n = row_sums(c.abs())
+                n = row_lengths(c)
             yield piece, anchor, c, n + EPS
 
     def project(self) -> None:
@@ -74,7 +74,7 @@ class FreeBatch:
             share = (self.radii[piece.numbers].unsqueeze(1) / n).clamp(max=1)
             weights = self.batch.piece(piece, self.free)
             share = share.view(*share.shape, *[1] * (c.ndim - 2))
-            piece.write(self.batch.parameters, torch.lerp(anchor.expand_as(weights), weights, share))
+            self.batch.pull(piece, anchor, weights, share)
 
     def learn(self, rates: list[float]) -> None:
         """One step of Adam along the gradients that the parameters have."""
