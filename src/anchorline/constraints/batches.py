@@ -55,7 +55,8 @@ def row_sums(values: Tensor) -> Tensor:
 
 def row_lengths(values: Tensor) -> Tensor:
     """Sums of absolute values, [G, R, …] -> [G, R]."""
-    return torch.linalg.vector_norm(values.flatten(2), 1, dim=2)
+    norms: Tensor = torch.linalg.vector_norm(values.flatten(2), 1, dim=2)
+    return norms
 
 
 class Batch:
