@@ -13,8 +13,9 @@ from anchorline.constraints.anchors import Held
 from anchorline.constraints.rows import as_rows, working_type
 from anchorline.constraints.shards import Shards, local
 
-# Elements that are looked at together. A CPU's share of four such tensors fits its second-level cache.
-_PIECE = {"cpu": 2**18}
+# Elements that are looked at together: measured on a CPU, where smaller pieces cost more calls and larger ones
+# leave the cache (benchmarks/optimizer_step.py).
+_PIECE = {"cpu": 2**19}
 _PIECE_ELSEWHERE = 2**24
 
 
@@ -55,8 +56,7 @@ def row_sums(values: Tensor) -> Tensor:
 
 def row_lengths(values: Tensor) -> Tensor:
     """Sums of absolute values, [G, R, …] -> [G, R]."""
-    norms: Tensor = torch.linalg.vector_norm(values.flatten(2), 1, dim=2)
-    return norms
+    return row_sums(values.abs())  # on a CPU three times as fast as vector_norm
 
 
 class Batch:
