@@ -13,8 +13,8 @@ from anchorline.constraints.anchors import Held
 from anchorline.constraints.rows import as_rows, working_type
 from anchorline.constraints.shards import Shards, local
 
-# Elements that are looked at together: measured on a CPU, where smaller pieces cost more calls and larger ones
-# leave the cache (benchmarks/optimizer_step.py).
+# Elements that are looked at together. On a CPU smaller pieces cost more calls, and larger ones leave the
+# cache: see benchmarks/optimizer_step.py.
 _PIECE = {"cpu": 2**19}
 _PIECE_ELSEWHERE = 2**24
 

@@ -63,10 +63,8 @@ class FreeBatch:
         for piece in self.batch.pieces:
             anchor = self.batch.anchor(piece)
             c = self.batch.piece(piece, self.free) - anchor
-            if self.norm == "l2" or piece.cut:
-                n = self.totals[piece.numbers].unsqueeze(1)
-            else:
-                n = row_lengths(c)
+            known = self.norm == "l2" or piece.cut
+            n = self.totals[piece.numbers].unsqueeze(1) if known else row_lengths(c)
             yield piece, anchor, c, n + EPS
 
     def project(self) -> None:
