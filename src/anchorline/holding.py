@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from glob import escape
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.constraints import FTP, L2SP, MARSSP, SPD, TPGM
-from anchorline.constraints.base import Where
+from anchorline.constraints.base import Constrained, Where
 from anchorline.tunables import Adaptation
 
 
@@ -41,8 +41,20 @@ class Unconstrained:
         return optimizer
 
 
+class _Wrapping:
+    """A constraint whose choices are its optimizer's arguments."""
+
+    wrapper: ClassVar[type[Constrained]]
+
+    def around(
+        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
+    ) -> Optimizer:
+        named, where = _held(adaptation)
+        return self.wrapper(optimizer, named, **vars(self), **where)
+
+
 @dataclass(frozen=True)
-class ByL2SP:
+class ByL2SP(_Wrapping):
     """A penalty strength / 2 |W - W0|^2 (`anchorline.constraints.L2SP`).
 
     Attributes:
@@ -54,16 +66,11 @@ class ByL2SP:
     decoupled: bool = False
 
     name = "l2-sp"
-
-    def around(
-        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
-    ) -> Optimizer:
-        named, where = _held(adaptation)
-        return L2SP(optimizer, named, **asdict(self), **where)
+    wrapper = L2SP
 
 
 @dataclass(frozen=True)
-class ByMARSSP:
+class ByMARSSP(_Wrapping):
     """A penalty on the maximum absolute row sum of W - W0 (`anchorline.constraints.MARSSP`).
 
     Attributes:
@@ -73,12 +80,7 @@ class ByMARSSP:
     strength: float = 1e-4
 
     name = "mars-sp"
-
-    def around(
-        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
-    ) -> Optimizer:
-        named, where = _held(adaptation)
-        return MARSSP(optimizer, named, **asdict(self), **where)
+    wrapper = MARSSP
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class ByTPGM:
 
 
 @dataclass(frozen=True)
-class ByFTP:
+class ByFTP(_Wrapping):
     """Radii learned from the gradients of train (`anchorline.constraints.FTP`).
 
     Attributes:
@@ -121,16 +123,11 @@ class ByFTP:
     exact: bool = False
 
     name = "ftp"
-
-    def around(
-        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
-    ) -> Optimizer:
-        named, where = _held(adaptation)
-        return FTP(optimizer, named, **asdict(self), **where)
+    wrapper = FTP
 
 
 @dataclass(frozen=True)
-class BySPD:
+class BySPD(_Wrapping):
     """Decay of those tensors whose gradient pulls back to the anchor (`anchorline.constraints.SPD`).
 
     Attributes:
@@ -140,12 +137,7 @@ class BySPD:
     strength: float = 1.0
 
     name = "spd"
-
-    def around(
-        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
-    ) -> Optimizer:
-        named, where = _held(adaptation)
-        return SPD(optimizer, named, **asdict(self), **where)
+    wrapper = SPD
 
 
 def _held(adaptation: Adaptation) -> tuple[list[tuple[str, Any]], Where]:
