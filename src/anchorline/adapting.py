@@ -88,9 +88,8 @@ def adapt(
     seconds = captions.seconds
     if row.tunable.name != "nothing":
         seconds += train_features.seconds + val_features.seconds
-    if (
-        row.training and row.tunable.changes_images
-    ):  # decoded before the clock runs: their seconds are in those of the features
+    if row.training and row.tunable.changes_images:
+        # Before the clock runs: the seconds of decoding are in those of the features.
         for images in (suite.train, suite.val):
             store.pixels(encoder.geometry, images, narrator.bar(f"{images.name}, decoding"))
     begun = time.perf_counter()
