@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -15,7 +16,9 @@ def methods() -> None:
     """A method is four choices: the table of them."""
     console = Console()
     table = Table(
-        Column("method", no_wrap=True), Column("trained", no_wrap=True), "objective", "constraint", "blend",
+        Column("method", no_wrap=True), "trained", Column("objective", min_width=len("cross-entropy")),
+        Column("constraint", no_wrap=True), Column("blend", no_wrap=True), box=box.SIMPLE_HEAD, pad_edge=False,
+        collapse_padding=True,
         caption="what is trained? what for? what holds it to the anchor? how do both meet at inference?",
     )  # fmt: skip
     for row in METHODS.values():
