@@ -17,8 +17,8 @@ def methods() -> None:
     console = Console()
     table = Table(
         Column("method", no_wrap=True), "trained", Column("objective", min_width=len("cross-entropy")),
-        Column("constraint", no_wrap=True), Column("blend", no_wrap=True), box=box.SIMPLE_HEAD, pad_edge=False,
-        collapse_padding=True,
+        Column("constraint", no_wrap=True), Column("blend", no_wrap=True),
+        box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
         caption="what is trained? what for? what holds it to the anchor? how do both meet at inference?",
     )  # fmt: skip
     for row in METHODS.values():
