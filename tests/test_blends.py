@@ -21,8 +21,8 @@ PRETRAINED, ADAPTED = view(0), view(1)
 
 @pytest.mark.parametrize("blend", [Residual(), Residual(renormalise=True), Logits()])
 def test_the_ends_are_the_two_classifiers(blend):
-    torch.testing.assert_close(blend.logits(ADAPTED, PRETRAINED, 0.0), ADAPTED.logits)
-    torch.testing.assert_close(blend.logits(ADAPTED, PRETRAINED, 1.0), PRETRAINED.logits)
+    torch.testing.assert_close(blend.view(ADAPTED, PRETRAINED, 0.0).logits, ADAPTED.logits)
+    torch.testing.assert_close(blend.view(ADAPTED, PRETRAINED, 1.0).logits, PRETRAINED.logits)
 
 
 def test_residual_features_are_the_paper_s():
@@ -30,17 +30,17 @@ def test_residual_features_are_the_paper_s():
     images = 0.6 * ADAPTED.images + 0.4 * PRETRAINED.images
     weight = 0.6 * ADAPTED.weight + 0.4 * PRETRAINED.weight
     expected = images @ weight.T + 0.6 * ADAPTED.bias
-    torch.testing.assert_close(Residual().logits(ADAPTED, PRETRAINED, 0.4), expected)
-    only_images = Residual(on="image").logits(ADAPTED, PRETRAINED, 0.4)
+    torch.testing.assert_close(Residual().view(ADAPTED, PRETRAINED, 0.4).logits, expected)
+    only_images = Residual(on="image").view(ADAPTED, PRETRAINED, 0.4).logits
     torch.testing.assert_close(only_images, images @ ADAPTED.weight.T + ADAPTED.bias)
-    only_text = Residual(on="text").logits(ADAPTED, PRETRAINED, 0.4)
+    only_text = Residual(on="text").view(ADAPTED, PRETRAINED, 0.4).logits
     torch.testing.assert_close(only_text, ADAPTED.images @ weight.T + 0.6 * ADAPTED.bias)
 
 
 def test_renormalised_features_have_unit_length_and_class_vectors_keep_theirs():
     flat = View(PRETRAINED.images, PRETRAINED.weight, torch.zeros(3))
     other = View(ADAPTED.images, ADAPTED.weight, torch.zeros(3))
-    logits = Residual(renormalise=True).logits(other, flat, 0.5)
+    logits = Residual(renormalise=True).view(other, flat, 0.5).logits
     cosines = logits / 10.0
     images = F.normalize(other.images + flat.images, dim=1)
     weight = F.normalize(other.weight + flat.weight, dim=1)
@@ -52,6 +52,6 @@ def test_weights_are_interpolated_and_only_they():
     assert Weights().weights(tuned, pretrained, 0.25)["a"].tolist() == [1.5, 3.0]
     for blend in (Unblended(), Residual(), Logits()):
         assert blend.weights(tuned, pretrained, 0.25)["a"].tolist() == [1.0, 3.0]
-    torch.testing.assert_close(Weights().logits(ADAPTED, PRETRAINED, 0.5), ADAPTED.logits)
+    torch.testing.assert_close(Weights().view(ADAPTED, PRETRAINED, 0.5).logits, ADAPTED.logits)
     assert ALPHAS[0] == 0.0
     assert ALPHAS[-1] == 1.0

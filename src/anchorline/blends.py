@@ -46,15 +46,15 @@ class Blend(Protocol):
 
     @property
     def needs_pretrained(self) -> bool:
-        """Whether `logits` looks at the pre-trained view."""
+        """Whether `view` looks at the pre-trained one."""
 
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
     ) -> dict[str, Tensor]:
         """The tensors with which the adapted encoder runs, by name."""
 
-    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
-        """[N, C]."""
+    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+        """One linear classifier on one kind of features, whose logits are the blend's."""
 
 
 class _TunedWeights:
@@ -74,8 +74,8 @@ class Unblended(_TunedWeights):
     alpha = 0.0
     needs_pretrained = False
 
-    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
-        return adapted.logits
+    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+        return adapted
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Weights:
     ) -> dict[str, Tensor]:
         return {name: torch.lerp(tensor, pretrained[name], alpha) for name, tensor in tuned.items()}
 
-    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
-        return adapted.logits
+    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+        return adapted
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,14 @@ class Residual(_TunedWeights):
     name = "features"
     needs_pretrained = True
 
-    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
+    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
         images, weight, bias = adapted.images, adapted.weight, adapted.bias
         if self.on != "text":
             images = self._mixed(images, pretrained.images, alpha)
         if self.on != "image":
             weight = self._mixed(weight, pretrained.weight, alpha)
             bias = torch.lerp(bias, pretrained.bias, alpha)
-        return View(images, weight, bias).logits
+        return View(images, weight, bias)
 
     def _mixed(self, adapted: Tensor, pretrained: Tensor, alpha: float) -> Tensor:
         mixed = torch.lerp(adapted, pretrained, alpha)
@@ -148,5 +148,10 @@ class Logits(_TunedWeights):
     name = "logits"
     needs_pretrained = True
 
-    def logits(self, adapted: View, pretrained: View, alpha: float) -> Tensor:
-        return torch.lerp(adapted.logits, pretrained.logits, alpha)
+    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+        # The mean of two linear classifiers is one, on the features of both side by side.
+        return View(
+            torch.cat([adapted.images, pretrained.images], dim=1),
+            torch.cat([(1 - alpha) * adapted.weight, alpha * pretrained.weight], dim=1),
+            torch.lerp(adapted.bias, pretrained.bias, alpha),
+        )

@@ -98,25 +98,23 @@ class AdaptedClassifier:
         )
 
     @torch.no_grad()
+    def view(self, views: Views) -> View:
+        """Blended image features [N, D'] and the linear classifier that reads them."""
+        weight, bias = self._head
+        return self._blended(views, weight, bias, self.encoder.logit_scale)
+
     def logits(self, views: Views) -> Tensor:
         """Float32 [N, C]; a softmax over them gives the confidence."""
-        weight, bias = self._head
-        none = torch.zeros_like(bias)
-        return self.method.blend.logits(
-            View(views.adapted, weight, bias),
-            View(views.untouched, self.encoder.logit_scale * self.captions, none),
-            self.alpha,
-        )
+        return self.view(views).logits
 
     @torch.no_grad()
     def cosines(self, views: Views) -> Tensor:
         """Cosines between images and class captions [N, C], as the adapted encoder sees both, blended."""
-        none = torch.zeros(len(self.classes))
-        return self.method.blend.logits(
-            View(views.adapted, self._class_vectors, none),
-            View(views.untouched, self.captions, none),
-            self.alpha,
-        )
+        return self._blended(views, self._class_vectors, torch.zeros(len(self.classes)), 1.0).logits
+
+    def _blended(self, views: Views, weight: Tensor, bias: Tensor, scale: float) -> View:
+        untouched = View(views.untouched, scale * self.captions, torch.zeros(len(self.classes)))
+        return self.method.blend.view(View(views.adapted, weight, bias), untouched, self.alpha)
 
     @cached_property
     @torch.no_grad()

@@ -46,11 +46,13 @@ class Outcome:
     Attributes:
         logits: float32 [N, C]; classes that do not compete are -inf.
         cosines: float32 [N, C], to the captions, likewise.
+        features: float32 [N, D], blended, as the last layer reads them.
         labels: int64 [N], None for an outlier set.
     """
 
     logits: Tensor
     cosines: Tensor
+    features: Tensor
     labels: Tensor | None
 
     @property
@@ -76,14 +78,15 @@ class Outcome:
 
 
 def outcome(classifier: AdaptedClassifier, images: ImageSet, views: Views) -> Outcome:
-    logits, cosines = classifier.logits(views), classifier.cosines(views)
+    seen, cosines = classifier.view(views), classifier.cosines(views)
+    logits = seen.logits
     if images.columns is not None:
         rivals = torch.ones(len(classifier.classes), dtype=torch.bool)
         rivals[list(images.columns)] = False
         logits = logits.masked_fill(rivals, -torch.inf)
         cosines = cosines.masked_fill(rivals, -torch.inf)
     labels = None if images.labels is None else torch.from_numpy(images.labels)
-    return Outcome(logits, cosines, labels)
+    return Outcome(logits, cosines, seen.images, labels)
 
 
 def outcomes(
