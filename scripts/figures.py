@@ -1,11 +1,12 @@
 """Writes every figure of README.md, docs/suite.md, docs/findings.md and docs/constraints.md anew.
 
     make figures
-    .venv/bin/python scripts/figures.py methods ablations constraints   # or some of them
+    .venv/bin/python scripts/figures.py methods ablations constraints low-label   # or some of them
 
-Runs every method over three seeds on the bundled suite, then the ablations of the Reprogrammer, puts the
-tables between the marks <!-- figures:NAME --> and <!-- end -->, and, where a `chromium` is on the PATH, the
-report's first screen into docs/report.png. Takes about an hour on two cores; killed, it goes on where it was.
+Runs every method over three seeds on the bundled suite, the ablations of the Reprogrammer, and what holds
+the weights, with all labels and with few; puts the tables between the marks <!-- figures:NAME --> and
+<!-- end -->, and, where a `chromium` is on the PATH, the report's first screen into docs/report.png. Takes
+about two hours on two cores; killed, it goes on where it was.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ ABLATIONS: dict[str, dict[str, str]] = {
     "cross-entropy": {"objective": "cross-entropy"},
     "duplicates are negatives": {"objective.duplicates": "negatives"},
 }
+
+# Where few drawings are labelled: so many a class.
+SHOTS = (1, 2, 4)
+LOW_LABEL = ("zero-shot", "linear-probe", "fine-tune", "wise-ft", "l2-sp", "tpgm", "ftp")
+FULL_STEPS = 70  # of the rows of the table with all 480 drawings: ten epochs of seven batches
 
 
 def ablated() -> list[Method]:
@@ -118,6 +124,19 @@ def ablation_table(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def low_label_table(tables: dict[int, pd.DataFrame]) -> str:
+    """In distribution / mean of shifts, by drawings a class."""
+    lines = ["| method | " + " | ".join(f"{shots} a class" for shots in tables) + " |"]
+    lines.append("|---" * (1 + len(tables)) + "|")
+    for method in LOW_LABEL:
+        cells = [
+            f"{spread(rows, method, 'id_accuracy')} / {spread(rows, method, 'shift_accuracy')}"
+            for rows in tables.values()
+        ]
+        lines.append(f"| `{method}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def put(file: Path, name: str, text: str) -> None:
     old = file.read_text()
     pattern = rf"(<!-- figures:{name} -->\n).*?(<!-- end -->)"
@@ -165,16 +184,36 @@ def constraints(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
     put(ROOT / "docs" / "constraints.md", "constraints", summary(found.rows))
 
 
-PARTS = {"methods": methods, "ablations": ablations, "constraints": constraints}
+def low_label(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
+    """The same with one, two and four drawings a class, as many steps as with all, each seed its own draw."""
+    tables: dict[int, pd.DataFrame] = {}
+    for shots in SHOTS:
+        found = []
+        for seed in SEEDS:
+            few = suite.shots(shots, seed)
+            per_epoch = max(1, len(few.train) // 64)
+            epochs = round(FULL_STEPS / per_epoch)
+            rows = [with_epochs(METHODS[name], epochs) for name in LOW_LABEL]
+            out = OUT / "low-label" / f"{shots}-{seed}"
+            found.append(compare(few, encoder, rows, out, seeds=(seed,), narrator=narrator).rows)
+        tables[shots] = pd.concat(found)
+    put(ROOT / "docs" / "constraints.md", "low-label", low_label_table(tables))
+
+
+def with_epochs(row: Method, epochs: int) -> Method:
+    return override(row, {"training.epochs": str(epochs)}) if row.training else row
+
+
+PARTS = {
+    "methods": methods, "ablations": ablations, "constraints": constraints, "low-label": low_label,
+}  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", default=list(PARTS), help="methods, ablations, constraints"
-    )
+    parser.add_argument("parts", nargs="*", metavar="PART", default=list(PARTS), help=", ".join(PARTS))
     suite, encoder = SUITES["pictograms"](), load_encoder()
     with terminal() as narrator:
         for part in parser.parse_args().parts:
