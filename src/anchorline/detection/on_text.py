@@ -1,0 +1,75 @@
+"""Detectors that use the text tower. Each `fit(known, …)` gives a score, higher for in-distribution images."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from anchorline import scores
+from anchorline.detection.evidence import Arrays, Known, local_of
+from anchorline.detection.fitting import Score, Space, UnfitError
+from anchorline.detection.words import nouns
+
+SHARE = 0.15  # of the words become negative ones
+QUANTILE = 0.95  # of a word's similarities to the class captions is how near it is to them
+
+
+def mcm(known: Known) -> Score:
+    return lambda evidence: scores.mcm(evidence.cosines)
+
+
+def gl_mcm(known: Known) -> Score:
+    """MCM plus its local part, weight 1, temperature 1 for both."""
+    if local_of(known.val) is None:
+        raise UnfitError("GL-MCM needs patch features, which this encoder's image tower does not give")
+
+    def score(evidence: Arrays) -> Tensor:
+        assert evidence.local is not None
+        return scores.mcm(evidence.cosines) + evidence.local
+
+    return score
+
+
+def neglabel(known: Known, groups: int) -> Score:
+    """Mean over groups of negative words of Σ_classes e^(s cos) / (Σ_classes e^(s cos) + Σ_group e^(s cos)),
+    s the logit scale: the paper's temperature of 0.01 is CLIP's scale of 100. Equations 6 to 8."""
+    words = _words(known)
+    words = words[mined(words, known.captions)]
+    order = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))
+    order = order[: len(words) // groups * groups]
+    texts = known.logit_scale * torch.cat([known.captions, words[order]]).float().T
+
+    def score(evidence: Arrays) -> Tensor:
+        similar = (F.normalize(evidence.features.float(), dim=1) @ texts).double()
+        classes = similar[:, : len(known.classes)].logsumexp(1, keepdim=True)
+        negative = similar[:, len(known.classes) :].unflatten(1, (groups, -1)).logsumexp(2)
+        return (classes - negative).sigmoid().mean(1)
+
+    return score
+
+
+def neglabel_space(known: Known) -> Space:
+    """One group, or the paper's hundred."""
+    words = int(SHARE * len(_words(known)))
+    return {"groups": [groups for groups in (1, 100) if groups <= words]}
+
+
+def mined(words: Tensor, captions: Tensor) -> Tensor:
+    """NegMining: the indices of the words [W, D] that are farthest from the class captions [C, D].
+
+    Both are unit. A word is as near to the classes as the 95th percentile of its cosines with them; the
+    farthest 15 % are taken, farthest first, int64 [M] (algorithm 1, with its η = 0.05 and p = 15 %).
+    """
+    near = torch.cat([(part @ captions.T).quantile(QUANTILE, dim=1) for part in words.float().split(1000)])
+    return near.argsort(stable=True)[: int(SHARE * len(words))]
+
+
+def _words(known: Known) -> Tensor:
+    words = known.encode_words(nouns())
+    if words.shape[1] != known.weight.shape[1]:
+        raise UnfitError(
+            f"NegLabel compares images with words, but features have {known.weight.shape[1]} dimensions and "
+            f"words {words.shape[1]}"
+        )
+    return words
