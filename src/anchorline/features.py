@@ -22,6 +22,7 @@ from anchorline.captions import captions_of
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.processes import first_goes_first
+from anchorline.suites.corrupted import CorruptedPixels
 from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
 from anchorline.suites.images import ImageSet, Progress
 from anchorline.suites.rgb import Pixels
@@ -74,25 +75,32 @@ class FeatureStore:
     """Features by encoder, images and preprocessing. The same three give the same file.
 
     Decoded images are kept in memory as long as the store lives, up to `memory_limit` bytes in all, since
-    every adapted encoder asks for them again.
+    every adapted encoder asks for them again. Corrupted images are made from these, and kept on disk as far
+    as there is room; see `CorruptedPixels`.
     """
 
     def __init__(self, directory: Path | None = None, memory_limit: int = MEMORY_LIMIT) -> None:
         self.directory = directory or cache_directory()
         self.memory_limit = memory_limit
         self._decoded: dict[tuple[str, str], tuple[Pixels, tuple[BadImage, ...]]] = {}
+        self._corrupted = CorruptedPixels(self.directory / "corrupted", memory_limit)
         self._also: tuple[Path, ...] = ()  # other directories to look into
 
     def elsewhere(self, directory: Path) -> FeatureStore:
         """A store that keeps new features in another directory, but knows all that this one knows."""
         other = FeatureStore(directory, self.memory_limit)
         other._decoded, other._also = self._decoded, (self.directory, *self._also)
+        other._corrupted = self._corrupted
         return other
 
     def pixels(
         self, geometry: Geometry, images: ImageSet, progress: Progress | None = None
     ) -> tuple[Pixels, tuple[BadImage, ...]]:
-        """uint8 [N, H, W, 3] of the readable images, and those that are not; see `decode`."""
+        """uint8 [N, H, W, 3] of the readable images, and those that are not; see `decode`, `corrupt`."""
+        if images.corruption:
+            pixels, bad = self.pixels(geometry, images.clean)
+            which = f"{geometry} {images.content_hash()}"
+            return self._corrupted.of(pixels, *images.corruption, which, progress), bad
         key = (str(geometry), images.content_hash())
         if key not in self._decoded:
             arrays = (pixels for pixels, _ in self._decoded.values())

@@ -68,7 +68,7 @@ def decode(
     the system removes when the array goes. Raises `UserError` where the disk has no room for it.
     """
     total = len(image_set)
-    pixels = _allocate((total, *geometry.size, 3), memory_limit)
+    pixels = allocate((total, *geometry.size, 3), memory_limit)
     transform = _transform(geometry)
 
     def work(index: int) -> BadImage | None:
@@ -139,7 +139,8 @@ def _tame(image: Image.Image, geometry: Geometry) -> Image.Image:
     return image
 
 
-def _allocate(shape: tuple[int, ...], memory_limit: int) -> Pixels:
+def allocate(shape: tuple[int, ...], memory_limit: int) -> Pixels:
+    """uint8 of that shape: in memory, or in a temporary file beyond `memory_limit` bytes; see `decode`."""
     needed = math.prod(shape)
     if needed <= memory_limit:
         return np.empty(shape, np.uint8)

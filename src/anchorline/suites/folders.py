@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ def read_folders(
     outliers: Mapping[str, StrPath],
     bad_images: Literal["error", "skip"],
     name: str | None,
+    near: Collection[str] = (),
 ) -> Suite:
     """Find and label the images of a suite; none is opened.
 
@@ -36,6 +37,7 @@ def read_folders(
     if bad_images not in ("error", "skip"):
         raise UserError(f"bad_images is {bad_images!r}; it must be 'error' or 'skip'")
     _check_names([*shifts, *outliers])
+    _check_near(near, outliers)
 
     train_root = folder("train", train)
     by_class = class_folders("train", train_root)
@@ -62,6 +64,7 @@ def read_folders(
         outliers={key: outliers_of(key, root, classes) for key, root in outliers.items()},
         notes=tuple(notes),
         bad_images=bad_images,
+        near=frozenset(near),
     )
 
 
@@ -72,6 +75,7 @@ def read_for_classes(
     outliers: Mapping[str, StrPath],
     bad_images: Literal["error", "skip"],
     name: str | None,
+    near: Collection[str] = (),
 ) -> Suite:
     """A suite to evaluate a classifier of these `classes` on: train and val hold no images.
 
@@ -80,6 +84,7 @@ def read_for_classes(
     if test is None:
         raise UserError("no test set was given; name one with --test DIR")
     _check_names([*shifts, *outliers])
+    _check_near(near, outliers)
     notes: list[str] = []
     root = folder("test", test)
 
@@ -99,6 +104,7 @@ def read_for_classes(
         outliers={key: outliers_of(key, where, classes) for key, where in outliers.items()},
         notes=tuple(notes),
         bad_images=bad_images,
+        near=frozenset(near),
     )
 
 
@@ -115,3 +121,10 @@ def _check_names(names: Sequence[str]) -> None:
             raise UserError(f"a shift or outlier set is named {name!r}; give it another name")
         if names.count(name) > 1:
             raise UserError(f"a shift and an outlier set are both named {name!r}; rename one")
+
+
+def _check_near(near: Collection[str], outliers: Mapping[str, StrPath]) -> None:
+    for name in near:
+        if name not in outliers:
+            known = "the outlier sets: " + ", ".join(map(repr, outliers)) if outliers else "there is none"
+            raise UserError(f"near names {name!r}, which is no outlier set; name one of them ({known})")

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 from zipfile import ZipFile
 
 import numpy as np
@@ -35,6 +36,7 @@ EXTENSIONS = frozenset({
 })
 # fmt: on
 _MACHINE_MADE = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
+UNREADABLE = b"unreadable"  # stands for the digest of such a file
 _BLOCK = 256  # jobs handed to the threads at a time, so that Ctrl-C need not wait for a whole set
 
 
@@ -115,6 +117,28 @@ class Archive:
         return f"{self.file}!{path}"
 
 
+Source: TypeAlias = "Folder | Archive | Joined"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The images of several sources: a path begins with the number of its source, "0/", "1/" …"""
+
+    sources: tuple[Source, ...]
+
+    def read(self, path: str) -> bytes:
+        source, inner = self._of(path)
+        return source.read(inner)
+
+    def where(self, path: str) -> str:
+        source, inner = self._of(path)
+        return source.where(inner)
+
+    def _of(self, path: str) -> tuple[Source, str]:
+        number, inner = path.split("/", 1)
+        return self.sources[int(number)], inner
+
+
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """Some images, in a fixed order.
@@ -125,14 +149,17 @@ class ImageSet:
         paths: [N] POSIX paths.
         labels: int64 [N], index into `Suite.classes`; None for an outlier set.
         columns: the classes that this set holds, where it lacks some; None: all compete.
+        corruption: name and severity of what `FeatureStore` does to the decoded pixels; see `corrupted`.
     """
 
     name: str
-    source: Folder | Archive
+    source: Source
     paths: tuple[str, ...]
     labels: npt.NDArray[np.int64] | None = None
     columns: tuple[int, ...] | None = None
-    _hash: str = field(default="", init=False, repr=False)
+    corruption: tuple[str, int] | None = None
+    _hash: str = field(default="", init=False, repr=False)  # without the corruption
+    _digests: tuple[bytes, ...] = field(default=(), init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -143,6 +170,31 @@ class ImageSet:
         labels = None if self.labels is None else self.labels[index]
         return replace(self, paths=tuple(self.paths[i] for i in index), labels=labels)
 
+    def corrupted(self, name: str, severity: int) -> ImageSet:
+        """This set as it looks under one corruption, "fog" at 3, say; it is named "fog/3".
+
+        The files stay as they are: `FeatureStore` corrupts the decoded pixels (see `corruptions`), and the
+        content hash is another. Reads the files where nobody has done so yet, so that fifteen corruptions
+        at five severities read them once. Raises `UserError` for an unknown name or severity.
+        """
+        from anchorline.suites.corruptions import check  # it builds image sets
+
+        check(name, severity)
+        self.content_hash()
+        return self._alike(name=f"{name}/{severity}", corruption=(name, severity))
+
+    @property
+    def clean(self) -> ImageSet:
+        """This set without its corruption."""
+        return self._alike(corruption=None)
+
+    def _alike(self, **changes: Any) -> ImageSet:
+        """A set of the same files, which need not be read again."""
+        other = replace(self, **changes)
+        object.__setattr__(other, "_hash", self._hash)
+        object.__setattr__(other, "_digests", self._digests)
+        return other
+
     def where(self, index: int) -> str:
         """The full path of one image, for messages."""
         return self.source.where(self.paths[index])
@@ -150,23 +202,48 @@ class ImageSet:
     def content_hash(self, progress: Progress | None = None) -> str:
         """Hex blake2b over (path, bytes) of each image in order; computed once, then kept.
 
-        Paths enter as POSIX and NFC, so the hash is the same on every machine. Labels do not
-        enter. Files are read in parallel, one per thread in memory at a time. Raises
-        `UserError` for a file that cannot be read.
+        Paths enter as POSIX and NFC, so the hash is the same on every machine. A corruption
+        enters, labels do not.
         """
         if not self._hash:
             whole = blake2b(digest_size=16)
-            digests = in_parallel(self._digest, len(self), progress)
-            for path, digest in zip(self.paths, digests, strict=True):
+            for path, digest in zip(self.paths, self.digests(progress), strict=True):
                 whole.update(same_name(path).encode(errors="surrogateescape") + b"\0" + digest)
             object.__setattr__(self, "_hash", whole.hexdigest())
-        return self._hash
+        if self.corruption is None:
+            return self._hash
+        name, severity = self.corruption
+        return blake2b(f"{self._hash} {name}/{severity}".encode(), digest_size=16).hexdigest()
+
+    def digests(self, progress: Progress | None = None) -> tuple[bytes, ...]:
+        """blake2b of each file [N], b"unreadable" where one cannot be read; computed once, then kept.
+
+        Files are read in parallel, one per thread in memory at a time.
+        """
+        if len(self._digests) != len(self):
+            object.__setattr__(self, "_digests", tuple(in_parallel(self._digest, len(self), progress)))
+        return self._digests
 
     def _digest(self, index: int) -> bytes:
         try:
             return blake2b(self.source.read(self.paths[index])).digest()
         except OSError:
-            return b"unreadable"  # `decode` reports it with its path
+            return UNREADABLE  # `decode` reports it with its path
+
+
+def joined(name: str, sets: Sequence[ImageSet]) -> ImageSet:
+    """Several labelled sets as one, in their order; all classes compete.
+
+    For a choice by test and shifts together; a corrupted set cannot be joined. Reads the files
+    that nobody has read yet.
+    """
+    assert all(images.corruption is None for images in sets)
+    source = Joined(tuple(images.source for images in sets))
+    paths = tuple(f"{number}/{path}" for number, images in enumerate(sets) for path in images.paths)
+    labels = np.concatenate([images.labels for images in sets if images.labels is not None])
+    whole = ImageSet(name, source, paths, labels)
+    object.__setattr__(whole, "_digests", tuple(chain.from_iterable(images.digests() for images in sets)))
+    return whole
 
 
 def in_parallel(work: Callable[[int], T], total: int, progress: Progress | None) -> list[T]:

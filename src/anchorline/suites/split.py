@@ -1,4 +1,4 @@
-"""Split val off train: stratified, and the same on every machine."""
+"""Split val off train, draw some images of train: by class, and the same on every machine."""
 
 from __future__ import annotations
 
@@ -45,6 +45,29 @@ def split_val(images: ImageSet, classes: Sequence[str], notes: list[str]) -> tup
     return rest, ImageSet("val", val.source, val.paths, val.labels, columns)
 
 
-def _draw(path: str) -> bytes:
-    """A path's lot: the lowest of a class go to val."""
-    return blake2b(same_name(path).encode(errors="surrogateescape")).digest()
+def draw_shots(train: ImageSet, classes: int, k: int, seed: int) -> tuple[ImageSet, str]:
+    """`k` images of each of `classes` classes, all where one has fewer; and a note that says so.
+
+    Which ones depends on the paths and the seed alone, and the k images are among the k + 1 of the same seed.
+    Raises `UserError` for k below one.
+    """
+    if k < 1:
+        raise UserError(f"{k} images a class of train were asked for; ask for one or more")
+    assert train.labels is not None
+    drawn: list[int] = []
+    fewer = 0
+    for label in range(classes):
+        members = np.flatnonzero(train.labels == label)
+        drawn += sorted((int(i) for i in members), key=lambda i: _draw(train.paths[i], f"{seed} "))[:k]
+        fewer += len(members) < k
+    note = (
+        f"train holds {len(drawn)} of its {counted(len(train), 'image')}: {k} a class, drawn with seed {seed}"
+    )
+    if fewer:
+        note += f"; {fewer} of the {classes} classes have fewer"
+    return train.select(sorted(drawn)), note
+
+
+def _draw(path: str, salt: str = "") -> bytes:
+    """A path's lot: the lowest of a class are taken."""
+    return blake2b((salt + same_name(path)).encode(errors="surrogateescape")).digest()

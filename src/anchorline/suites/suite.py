@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -28,6 +28,7 @@ class Suite:
         train, val, test: the sets in distribution.
         shifts: same classes, other look; by name.
         outliers: other classes; by name.
+        near: the outlier sets that are near: close to the classes in meaning; the others are far.
         notes: what the user must know: lacking classes, skipped images, how val came about.
         bad_images: what to do with images that cannot be read: "error" or "skip".
     """
@@ -41,6 +42,7 @@ class Suite:
     outliers: Mapping[str, ImageSet] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     bad_images: Literal["error", "skip"] = "error"
+    near: frozenset[str] = frozenset()
 
     @classmethod
     def from_folders(
@@ -52,11 +54,12 @@ class Suite:
         outliers: Mapping[str, StrPath] | None = None,
         bad_images: Literal["error", "skip"] = "error",
         name: str | None = None,
+        near: Collection[str] = (),
     ) -> Suite:
         """A suite from class folders; see `folders.read_folders`."""
         from anchorline.suites.folders import read_folders  # it builds a Suite
 
-        return read_folders(train, test, val, shifts or {}, outliers or {}, bad_images, name)
+        return read_folders(train, test, val, shifts or {}, outliers or {}, bad_images, name, near)
 
     @classmethod
     def for_classes(
@@ -67,11 +70,12 @@ class Suite:
         outliers: Mapping[str, StrPath] | None = None,
         bad_images: Literal["error", "skip"] = "error",
         name: str | None = None,
+        near: Collection[str] = (),
     ) -> Suite:
         """A suite to evaluate on, for classes that are known; see `folders.read_for_classes`."""
         from anchorline.suites.folders import read_for_classes  # it builds a Suite
 
-        return read_for_classes(tuple(classes), test, shifts or {}, outliers or {}, bad_images, name)
+        return read_for_classes(tuple(classes), test, shifts or {}, outliers or {}, bad_images, name, near)
 
     @classmethod
     def from_toml(cls, path: StrPath) -> Suite:
@@ -89,6 +93,13 @@ class Suite:
             **self.shifts,
             **self.outliers,
         }
+
+    def shots(self, k: int, seed: int) -> Suite:
+        """This suite with `k` images of each class of train, drawn by seed; see `split.draw_shots`."""
+        from anchorline.suites.split import draw_shots  # it counts by this module
+
+        train, note = draw_shots(self.train, len(self.classes), k, seed)
+        return replace(self, train=train, notes=(*self.notes, note))
 
     def decoded(
         self,

@@ -5,12 +5,14 @@ train = "clothing/train"     # paths are relative to this file
 test = "clothing/test"
 val = "clothing/val"         # or split off train
 bad_images = "skip"          # or "error"
+near = ["objects"]           # the outlier sets that are close to the classes in meaning
 
 [shifts]
 sketch = "sketches"
 
 [outliers]
 textures = "dtd/images"
+objects = "other-clothes"
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from anchorline.suites.suite import StrPath, Suite
 _PATHS = ("train", "val", "test")
 _TEXTS = ("name", *_PATHS, "bad_images")
 _TABLES = ("shifts", "outliers")
+_KEYS = (*_TEXTS, "near", *_TABLES)
 
 
 def read_toml(path: StrPath) -> Suite:
@@ -40,9 +43,8 @@ def read_toml(path: StrPath) -> Suite:
     except ValueError as error:  # not UTF-8, or not TOML: the message names the line
         raise UserError(f"the suite file {file} is not valid TOML: {error}") from error
     for key in content:
-        if key not in (*_TEXTS, *_TABLES):
-            near = nearest(key, (*_TEXTS, *_TABLES))
-            raise UserError(f"the suite file {file} has an unknown key {key!r} ({near})")
+        if key not in _KEYS:
+            raise UserError(f"the suite file {file} has an unknown key {key!r} ({nearest(key, _KEYS)})")
     for key in _TABLES:
         if not isinstance(content.get(key, {}), dict):
             raise UserError(f"{key} in {file} must be a table: [{key}], then lines NAME = DIR")
@@ -51,6 +53,10 @@ def read_toml(path: StrPath) -> Suite:
     _check_texts(file, "", {key: content[key] for key in _TEXTS if key in content})
     for key in _TABLES:
         _check_texts(file, f"{key}.", content.get(key, {}))
+
+    near = content.get("near", [])
+    if not isinstance(near, list) or not all(isinstance(one, str) for one in near):
+        raise UserError(f'near in {file} is {near!r}; it must be a list of outlier sets: near = ["NAME"]')
 
     def paths(table: Mapping[str, str]) -> dict[str, Path]:
         return {key: file.parent / Path(value).expanduser() for key, value in table.items()}
@@ -64,6 +70,7 @@ def read_toml(path: StrPath) -> Suite:
         paths(content.get("outliers", {})),
         content.get("bad_images", "error"),
         content.get("name"),
+        near,
     )
 
 
