@@ -1,0 +1,232 @@
+"""The page of an ablation: the three axes of every variant, with their spread between seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from anchorline.ablations import Ablation
+from anchorline.comparing import Comparison
+from anchorline.figure_page import Chart, Sheet, measured, write_page
+from anchorline.methods import Method
+from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, axis_title, plain_layout, plot_text
+
+AXES = {
+    "id_accuracy": "in distribution: accuracy (%)",
+    "shift_accuracy": "shifts: mean accuracy (%)",
+    "auroc": "outliers: mean AUROC (%)",
+}
+WIDTH = 1040  # pixels
+COLOURS = ((ACCENT, "rgba(0,114,178,0.16)"), (OTHER, "rgba(213,94,0,0.14)"))  # of lines and their bands
+DASHES = ("dash", "dot")
+UNTOUCHED = {
+    "zero-shot": "untouched encoder",
+    "zero-shot-single": "untouched encoder, one caption a class",
+}
+LEAST = 4.0  # points: no panel spans fewer
+PAD = 0.08  # room at either end of a panel, as a share of its span
+
+
+def write_ablation(
+    path: Path, ablation: Ablation, row: Method, table: pd.DataFrame, found: Comparison
+) -> None:
+    """Write the page. `table` has the columns of ablation.csv."""
+    points = _points(table)
+    seeds = sorted(set(table.seed[table.variant != "untouched"]))
+    if len(seeds) > 1:
+        bars = "bands" if ablation.axis else "bars"
+        spread = f"Means over {len(seeds)} seeds; {bars}: ± one standard deviation between seeds."
+    else:
+        spread = "One seed: how far another would differ is not known."
+    same = "All panels span equally many points, so their slopes and gaps compare. " if ablation.axis else ""
+    chart = Chart(
+        title="The three axes",
+        text=f"{ablation.note} {spread} {same}Hover for values; a click on the legend hides a line.".strip(),
+        figure=_figure(points, ablation.axis),
+        sheet=_sheet(points, len(seeds) > 1),
+    )
+    write_page(
+        path,
+        title=f"{row.name}: {ablation.about}",
+        summary=list(_sentences(points)),
+        charts=[chart],
+        facts={
+            **measured(found.suite, next(iter(found.classifiers.values())).encoder),
+            "Seeds": ", ".join(map(str, seeds)),
+            "Training": _training(row),
+            "Axes": "top-1 accuracy on test; mean of the shifts’ accuracies; mean AUROC of the outlier sets "
+            "(maximum softmax probability), as in the report.html beside this page",
+        },
+    )
+
+
+def _training(row: Method) -> str:
+    if row.training is None:
+        return "follows no gradients"
+    searched = [path for path, _ in row.search]
+    chosen = f"; chosen on val for each variant: {', '.join(searched)}" if searched else ""
+    rate = "" if "training.lr" in searched else f", learning rate {row.training.lr:g}"
+    return f"{row.training.epochs} epochs at batch {row.training.batch}{rate}{chosen}"
+
+
+def _points(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation over seeds; columns method, variant, x, axis, mean, deviation."""
+    by = table.groupby(["method", "variant", "x", "axis"], sort=False, dropna=False).value
+    found = by.agg(mean="mean", deviation="std").reset_index()
+    return found.assign(deviation=found.deviation.fillna(0.0))
+
+
+def _parts(points: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    reference = points.variant == "untouched"
+    return points[reference], points[~reference]
+
+
+def _sentences(points: pd.DataFrame) -> Iterator[str]:
+    """Best and worst on each axis, against the untouched encoder."""
+    untouched, varied = _parts(points)
+    for axis, title in AXES.items():
+        own = varied[varied.axis == axis]
+        if own.empty:
+            continue
+        best, worst = own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]
+        line = untouched[(untouched.axis == axis) & (untouched.method == "zero-shot")]["mean"].item()
+        yield (
+            f"{title[0].upper()}{title[1:].removesuffix(' (%)')} is highest for {best.method} at "
+            f"{best.variant} ({_number(best)} %) and lowest for {worst.method} at {worst.variant} "
+            f"({_number(worst)} %); the untouched encoder has {line:.1f} %."
+        )
+
+
+def _number(point: pd.Series) -> str:
+    spread = f" ± {point.deviation:.1f}" if point.deviation > 0 else ""
+    return f"{point['mean']:.1f}{spread}"
+
+
+def _sheet(points: pd.DataFrame, several: bool) -> Sheet:
+    known = [axis for axis in AXES if (points.axis == axis).any()]
+    rows = []
+    for (method, variant), own in points.groupby(["method", "variant"], sort=False):
+        value = own.set_index("axis")
+        cells = [_number(value.loc[axis]) if axis in value.index else "–" for axis in known]
+        rows.append([UNTOUCHED.get(str(method), f"{method}: {variant}"), *cells])
+    titles = [AXES[axis] + (" ± deviation" if several else "") for axis in known]
+    return Sheet(["", *titles], rows)
+
+
+def _figure(points: pd.DataFrame, axis: str) -> go.Figure:
+    known = [a for a in AXES if (points.axis == a).any()]
+    figure = make_subplots(
+        cols=len(known),
+        subplot_titles=[AXES[a] for a in known],
+        horizontal_spacing=0.06 if axis else 0.03,
+        shared_yaxes=not axis,
+    )
+    for column, name in enumerate(known, 1):
+        own = points[points.axis == name]
+        traces = _lines(own, column == 1) if axis else _dots(own, column == 1)
+        for trace in traces:
+            figure.add_trace(trace, row=1, col=column)
+    variants = list(dict.fromkeys(_parts(points)[1].variant))
+    height = 380 if axis else 150 + 48 * len(variants)
+    figure.update_layout(**plain_layout(WIDTH, height), margin={"l": 44, "r": 16, "t": 84, "b": 56})
+    figure.update_layout(
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1 + 46 / (height - 140), "yanchor": "bottom"},
+    )
+    lines = {"zeroline": False, "fixedrange": True, "linecolor": FAINT, "showline": True, "gridcolor": RULE}
+    figure.update_xaxes(ticks="outside", tickcolor=FAINT, **lines)
+    figure.update_yaxes(**lines)
+    figure.update_annotations(font={"size": 13, "color": INK})
+    if axis:
+        figure.update_xaxes(title=axis_title(axis))
+        for column, ends in enumerate(_ranges(points, known), 1):
+            figure.update_yaxes(range=ends, row=1, col=column)
+    else:
+        figure.update_layout(margin={"l": 190})
+        figure.update_xaxes(nticks=6)
+        figure.update_yaxes(
+            range=[len(variants) - 0.5, -0.5],
+            tickvals=list(range(len(variants))),
+            ticktext=[plot_text(v) for v in variants],
+            showgrid=False,
+        )
+    return figure
+
+
+def _lines(points: pd.DataFrame, legend: bool) -> Iterator[go.Scatter]:
+    """Against a number: means as lines, deviations as bands."""
+    untouched, varied = _parts(points)
+    ends = [varied.x.min(), varied.x.max()]
+    for (method, own), (colour, band) in zip(varied.groupby("method", sort=False), COLOURS, strict=False):
+        at = own.x.tolist()
+        if (own.deviation > 0).any():
+            edge = [*(own["mean"] + own.deviation), *(own["mean"] - own.deviation)[::-1]]
+            yield go.Scatter(
+                x=[*at, *at[::-1]], y=edge, mode="lines", fill="toself", fillcolor=band,
+                line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=method,
+            )  # fmt: skip
+        yield go.Scatter(
+            x=at, y=own["mean"].tolist(), mode="lines+markers",
+            line={"color": colour, "width": 2}, marker={"size": 6},
+            **_named(method, own, legend, "%{x}: %{customdata}"),
+        )  # fmt: skip
+    for mean, method, dash in _references(untouched):
+        yield _reference(ends, [mean, mean], method, dash, mean, legend)
+
+
+def _dots(points: pd.DataFrame, legend: bool) -> Iterator[go.Scatter]:
+    """Against categories: one row each, means as dots, deviations as bars."""
+    untouched, varied = _parts(points)
+    variants = list(dict.fromkeys(varied.variant))
+    count = varied.method.nunique()
+    for number, ((method, own), (colour, _)) in enumerate(
+        zip(varied.groupby("method", sort=False), COLOURS, strict=False)
+    ):
+        aside = 0.24 * (number - (count - 1) / 2)
+        yield go.Scatter(
+            x=own["mean"].tolist(), y=[variants.index(v) + aside for v in own.variant], mode="markers",
+            marker={"size": 9, "color": colour},
+            error_x={"array": own.deviation.tolist(), "color": colour, "thickness": 1.5, "width": 4},
+            **_named(method, own, legend, "%{customdata}"),
+        )  # fmt: skip
+    for mean, method, dash in _references(untouched):
+        yield _reference([mean, mean], [-0.5, len(variants) - 0.5], method, dash, mean, legend)
+
+
+def _named(method: object, own: pd.DataFrame, legend: bool, hover: str) -> dict[str, object]:
+    name = plot_text(str(method), 44)
+    return {
+        "name": name,
+        "legendgroup": str(method),
+        "showlegend": legend,
+        "customdata": [f"{_number(point)} %" for _, point in own.iterrows()],
+        "hovertemplate": f"{name}, {hover}<extra></extra>",
+    }
+
+
+def _references(untouched: pd.DataFrame) -> Iterator[tuple[float, str, str]]:
+    for (_, one), dash in zip(untouched.iterrows(), DASHES, strict=False):
+        yield float(one["mean"]), str(one.method), dash
+
+
+def _reference(
+    x: Sequence[float], y: Sequence[float], method: str, dash: str, mean: float, legend: bool
+) -> go.Scatter:
+    return go.Scatter(
+        x=x, y=y, mode="lines", line={"color": INK, "width": 1.2, "dash": dash},
+        name=UNTOUCHED[method], legendgroup=method, showlegend=legend,
+        hovertemplate=f"{UNTOUCHED[method]}: {mean:.1f} %<extra></extra>",
+    )  # fmt: skip
+
+
+def _ranges(points: pd.DataFrame, axes: Sequence[str]) -> list[tuple[float, float]]:
+    """Ends of the value axes: equally long, each around its own values."""
+    low = (points["mean"] - points.deviation).groupby(points.axis).min()[list(axes)]
+    high = (points["mean"] + points.deviation).groupby(points.axis).max()[list(axes)]
+    span = max(LEAST, float((high - low).max())) * (1 + 2 * PAD)
+    middle = (low + high) / 2
+    return [(float(m - span / 2), float(m + span / 2)) for m in middle]

@@ -1,0 +1,116 @@
+"""A small page of figures and tables: one HTML file that holds all it shows and requests nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+import anchorline
+from anchorline.encoder import Encoder
+from anchorline.facts import suite_hash
+from anchorline.provenance import commit
+from anchorline.suites.suite import Suite
+
+_DRAW = """"use strict";
+for (const plot of document.querySelectorAll("[data-figure]")) {
+  const figure = JSON.parse(document.getElementById(plot.dataset.figure).textContent);
+  Plotly.newPlot(plot, figure.data, figure.layout, { displayModeBar: false });
+}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A table as text: `columns` are headings, each row has as many cells; the first names the row."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """One section of the page.
+
+    Attributes:
+        title: its heading.
+        text: what is to be seen, and what lines, bars and colours mean.
+        figure: drawn at its own width, which is best 1040 pixels.
+        sheet: the numbers of the figure.
+    """
+
+    title: str
+    text: str
+    figure: go.Figure
+    sheet: Sheet
+
+
+def write_page(
+    path: Path,
+    *,
+    title: str,
+    summary: Sequence[str],
+    charts: Sequence[Chart],
+    facts: Mapping[str, str],
+) -> None:
+    """Write the page: title, sentences of summary, charts, and facts on how they were measured."""
+    environment = Environment(
+        loader=PackageLoader("anchorline", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    plotly_js = get_plotlyjs()
+    page = environment.get_template("figure_page.html.j2").render(
+        title=title,
+        summary=summary,
+        charts=[(chart, figure_json(chart.figure)) for chart in charts],
+        facts=facts,
+        style=Markup(resources.files("anchorline.report").joinpath("style.css").read_text("utf-8")),
+        scripts=[Markup(plotly_js), Markup(_DRAW)],
+        script_hashes=Markup(f"{script_hash(plotly_js)} {script_hash(_DRAW)}"),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A file name may hold bytes that are no text; they are shown as escapes.
+    path.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
+    """The facts that every page tells: on what, with what, by which code and when."""
+    command = (
+        shlex.join(["anchorline", *sys.argv[1:]]) if sys.argv[0].endswith("anchorline") else "Python API"
+    )
+    weights = "RANDOM weights: these figures say nothing about any method" if encoder.random else "weights"
+    return {
+        "Command": command,
+        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes",
+        "Encoder": f"{encoder.name} ({weights}, hash {encoder.hash}) on {encoder.device}",
+        "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
+        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
+
+
+def script_hash(script: str) -> str:
+    """The source expression by which a page's policy admits this very script, and no other."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def figure_json(figure: go.Figure) -> Markup:
+    """The figure as JSON that cannot end the <script> element it stands in."""
+    text = figure.to_json()
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
