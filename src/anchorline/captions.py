@@ -28,3 +28,11 @@ def fill(template: str, name: str) -> str:
 def captions_of(classes: Sequence[str], templates: Sequence[str]) -> list[str]:
     """All captions of all classes, [C x T], those of one class together."""
     return [fill(template, name) for name in classes for template in templates]
+
+
+def word_template(templates: Sequence[str]) -> tuple[str, ...]:
+    """The one caption of a word that is no class: the only one of the classes, or "a photo of a {}".
+
+    Ten thousand words in eighty captions each would take longer than all images.
+    """
+    return tuple(templates) if len(templates) == 1 else SINGLE_TEMPLATE

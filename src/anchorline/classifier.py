@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from anchorline.blends import View
+from anchorline.captions import word_template
 from anchorline.choices import to_json
 from anchorline.encoder import Encoder, encode_pixels
 from anchorline.features import FeatureStore
@@ -110,7 +112,28 @@ class AdaptedClassifier:
     @torch.no_grad()
     def cosines(self, views: Views) -> Tensor:
         """Cosines between images and class captions [N, C], as the adapted encoder sees both, blended."""
-        return self._blended(views, self._class_vectors, torch.zeros(len(self.classes)), 1.0).logits
+        return self._captioned(views).logits
+
+    @torch.no_grad()
+    def word_vectors(self, store: FeatureStore, words: Sequence[str]) -> Tensor:
+        """Unit vectors [W, D'] of words, each in one caption, in the space of the blended features."""
+        untouched = store.classes(self.encoder, words, word_template(self.templates)).vectors
+        adapted = self.adaptation.word_vectors(words)
+        adapted = untouched if adapted is None else adapted.cpu()
+        nothing, none = torch.zeros(0, untouched.shape[1]), torch.zeros(len(words))
+        seen = self.method.blend.view(
+            View(nothing, adapted, none), View(nothing, untouched, none), self.alpha
+        )
+        return F.normalize(seen.weight, dim=-1)
+
+    @torch.no_grad()
+    def caption_vectors(self) -> Tensor:
+        """Unit vectors [C, D'] of the class captions, in the space of the blended features."""
+        nothing = torch.zeros(0, self.captions.shape[1])
+        return F.normalize(self._captioned(Views(nothing, nothing)).weight, dim=-1)
+
+    def _captioned(self, views: Views) -> View:
+        return self._blended(views, self._class_vectors, torch.zeros(len(self.classes)), 1.0)
 
     def _blended(self, views: Views, weight: Tensor, bias: Tensor, scale: float) -> View:
         untouched = View(views.untouched, scale * self.captions, torch.zeros(len(self.classes)))

@@ -36,8 +36,26 @@ class SuiteOptions:
     """Folders of class folders: same classes, other look."""
     outlier: _Folders = ()
     """Folders of images of no known class."""
+    near: tuple[str, ...] = ()
+    """Which outlier sets are near: things much like the classes. Their means are given apart."""
     bad_images: Literal["error", "skip"] | None = None
     """What to do with images that cannot be read; left out: error, or what the suite.toml says."""
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """What to measure beyond what is always measured."""
+
+    corruption: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME[/SEVERITY] …")] = ()
+    """Corruptions of the test set, as in ImageNet-C: fog, fog/3, a group (noise, blur, weather, digital) or
+    "all" (15 at 5 severities: 75 more test sets)."""
+    subset: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=FILE …")] = ()
+    """Files of class names, a line each: accuracy is also given with these classes alone."""
+    reference: Path | None = None
+    """CSV of reference models with columns id_accuracy and shift_accuracy in percent, for effective
+    robustness; left out, the line goes through the untouched encoder."""
+    keep: float = 0.95
+    """Share of in-distribution images that the open-set decision keeps."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,7 @@ class Compare:
     """Adapt an encoder by several methods, measure all, write a report."""
 
     data: tyro.conf.OmitArgPrefixes[SuiteOptions]
+    measure: tyro.conf.OmitArgPrefixes[MeasureOptions]
     encoder: str = "pictogram-clip"
     """pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR."""
     method: tuple[str, ...] = ()
@@ -57,6 +76,9 @@ class Compare:
     """Choices to change, FIELD=VALUE, in every method that has them: training.epochs=5 tunable.width=0.1."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of the methods that draw random numbers; figures are means over them."""
+    select: Literal["val", "oracle"] = "val"
+    """What chooses hyper-parameters: val, or, to see what that costs, test and all shifts (marked everywhere:
+    such figures are too good)."""
     out: Path = Path("runs/compare")
     """Directory for results.jsonl, results.csv, report.html and one run a method and seed; the same command
     goes on from what is there."""
@@ -119,6 +141,7 @@ class Evaluate:
     run: tyro.conf.Positional[tuple[Path, ...]]
     """Run directories, OUT/runs/METHOD/seed-SEED."""
     data: tyro.conf.OmitArgPrefixes[SuiteOptions]
+    measure: tyro.conf.OmitArgPrefixes[MeasureOptions]
     encoder: str = ""
     """Where the encoder is now, if not where it was adapted from."""
     device: str = ""
@@ -213,6 +236,10 @@ def named_folders(flag: str, values: Sequence[str]) -> dict[str, Path]:
     return found
 
 
+_GATHERED = ("--shift", "--outlier", "--near", "--method", "--set", "--corruption", "--subset")
+_NAMES = ("--method", "--near", "--corruption")  # of these any number of plain values
+
+
 def _joined(arguments: list[str]) -> list[str]:
     """--shift a=x --shift b=y means --shift a=x b=y: a repeated flag adds to what came before."""
     kept: list[str] = []
@@ -221,13 +248,13 @@ def _joined(arguments: list[str]) -> list[str]:
     for argument in arguments:
         if argument.startswith("--"):
             name, equals, value = argument.partition("=")
-            flag = name if name in ("--shift", "--outlier", "--method", "--set") else ""
+            flag = name if name in _GATHERED else ""
             if flag:
                 gathered.setdefault(flag, []).extend([value] if equals else [])
                 first = not equals
                 continue
         # --shift a=x b=y RUN: what names no set, beyond the first value, belongs to the command.
-        if flag and (first or "=" in argument or flag == "--method"):
+        if flag and (first or "=" in argument or flag in _NAMES):
             gathered[flag].append(argument)
             first = False
         else:

@@ -24,6 +24,7 @@ from anchorline.cli import Adapt, Compare, Evaluate, Predict, SuiteOptions, name
 from anchorline.errors import NoSuchFieldError, UserError
 from anchorline.features import FeatureStore, suite_features
 from anchorline.loading import load_encoder
+from anchorline.measuring import read_options
 from anchorline.methods import METHODS, SHOWN, Method, find_method
 from anchorline.predicting import Prediction, found_images
 from anchorline.processes import is_first
@@ -36,6 +37,8 @@ from anchorline.tables import sets_table, summary_table
 def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
     """The suite that the options name; folders need no test if nothing is `measured`. Raises `UserError`."""
     folders = options.train or options.val or options.test or options.shift or options.outlier
+    if options.near and not folders:
+        raise UserError('--near is for folders; in a suite.toml write near = ["NAME"]')
     if options.suite and folders:
         raise UserError("--suite and folders (--train, --test …) exclude each other; give one of them")
     if options.suite.endswith(".toml"):
@@ -58,12 +61,14 @@ def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
         named_folders("shift", options.shift),
         named_folders("outlier", options.outlier),
         options.bad_images or "error",
+        near=options.near,
     )
 
 
 def compare(command: Compare) -> None:
     begun = time.perf_counter()
     rows = _rows(command.method or SHOWN, _settings(command))  # before anything long
+    options = read_options(command.measure)
     suite = read_suite(command.data)
     with _narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")
@@ -73,6 +78,8 @@ def compare(command: Compare) -> None:
             rows,
             command.out,
             seeds=tuple(dict.fromkeys(command.seeds)),
+            select=command.select,
+            options=options,
             store=_store(command.memory_limit),
             narrator=narrator,
             trackers=command.track,
@@ -190,12 +197,13 @@ def evaluate(command: Evaluate) -> None:
         raise UserError(
             "no run is given; name directories such as OUT/runs/METHOD/seed-0 of an earlier 'compare'"
         )
+    measured = read_options(command.measure)
     encoder = load_encoder(command.encoder, command.device or None) if command.encoder else None
     for run in command.run:
         classifier = load(run, encoder, command.device or None)
         suite = _suite_for(command.data, classifier.classes)
         with terminal() as narrator:
-            rows = anchorline.evaluating.evaluate(classifier, suite, narrator=narrator)
+            rows = anchorline.evaluating.evaluate(classifier, suite, options=measured, narrator=narrator)
         Console(emoji=False).print(sets_table(f"{classifier.method.name} on {suite.name}", rows))
 
 
@@ -211,4 +219,5 @@ def _suite_for(options: SuiteOptions, classes: tuple[str, ...]) -> Suite:
         named_folders("shift", options.shift),
         named_folders("outlier", options.outlier),
         options.bad_images or "error",
+        near=options.near,
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import torch
+from torch import Tensor
 
 from anchorline.adapting import adapt
 from anchorline.checkpoints import write_text
@@ -17,15 +19,27 @@ from anchorline.curves import alpha_curve
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.evaluating import rows_of, table_of
-from anchorline.evaluation import Metric, Outcome, changes, measure, outcomes
+from anchorline.evaluation import (
+    Examined,
+    Metric,
+    Options,
+    Outcome,
+    changes,
+    corruption,
+    examine,
+    measure,
+)
 from anchorline.facts import facts, notes, plan
 from anchorline.features import FeatureStore, suite_features
+from anchorline.measures.paired import differences
+from anchorline.measures.resampling import Resamples
 from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
 from anchorline.movement import COLUMNS as MOVEMENT_COLUMNS
 from anchorline.movement import read_movement
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
-from anchorline.report import write_report
+from anchorline.report import MethodDetails, write_report
+from anchorline.selecting import Select, chosen_by, learnt_suite
 from anchorline.showing import details
 from anchorline.suites.suite import Suite
 
@@ -59,9 +73,12 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class _Evaluated:
+    """What is kept of one classifier; features and logits are gone."""
+
     classifier: AdaptedClassifier
-    said: Mapping[str, Outcome]
     metrics: list[Metric]
+    right: dict[str, Tensor]  # of test and each shift, bool [N]
+    confidence: dict[str, Tensor]  # MSP of test and each outlier set, [N]
 
 
 def compare(
@@ -71,6 +88,8 @@ def compare(
     out: str | Path = "runs/compare",
     *,
     seeds: Sequence[int] = (0,),
+    select: Select = "val",
+    options: Options | None = None,
     store: FeatureStore | None = None,
     narrator: Narrator | None = None,
     trackers: tuple[str, ...] = (),
@@ -78,57 +97,109 @@ def compare(
     """Adapt the encoder by each method, once a seed, and evaluate all on the same images.
 
     The untouched encoder is always among them, and first: changes are measured against it. Methods that draw
-    no random numbers run once. Writes into `out`: results.jsonl, results.csv, alpha.csv (each blend at every
-    strength), movement.csv (how far each layer moved, of the first seed), report.html, and a run directory
-    runs/METHOD/seed-SEED for each (see `load`). What is finished there is not run again, and what was
-    interrupted goes on. Each image passes through each encoder once; what comes out is kept, so that the
-    same again takes seconds. Raises `UserError`.
+    no random numbers run once. `select` "oracle" chooses on test and all shifts instead of val, to show what
+    honest choice costs; such methods are named so. `options` asks for more to be measured.
+
+    Writes into `out`: results.jsonl, results.csv, differences.csv (every pair of methods), alpha.csv (each
+    blend at every strength), movement.csv (how far each layer moved, of the first seed), report.html, and a
+    run directory runs/METHOD/seed-SEED for each (see `load`). What is finished there is not run again, and
+    what was interrupted goes on. Each image passes through each encoder once; what comes out is kept, so that
+    the same again takes seconds. Raises `UserError`.
     """
-    narrator, store = narrator or Silent(), store or FeatureStore()
+    narrator, store, options = narrator or Silent(), store or FeatureStore(), options or Options()
+    options.columns_of_subsets(suite.classes)  # a mistake shows before the long work
     rows = [find_method(m) if isinstance(m, str) else m for m in (UNTOUCHED, *methods)]
-    rows = list({row.name: row for row in rows}.values())
+    rows = [chosen_by(select, row) for row in {row.name: row for row in rows}.values()]
     directory = _writable(Path(out))
     narrator.say(plan(suite, encoder))
     suite, features = suite_features(store, encoder, suite, narrator.bar)
+    adapted_to = learnt_suite(select, suite)
+    resamples = Resamples()
     evaluated: list[_Evaluated] = []
+    shown: list[MethodDetails] = []
+    left_out: dict[str, str] = {}
+    before: Mapping[str, Outcome] | None = None
     for row in rows:
         for seed in seeds if row.training else seeds[:1]:
             classifier = adapt(
-                encoder, suite, row, seed, store,
+                encoder, adapted_to, row, seed, store,
                 run=_run(directory, row, seed), narrator=narrator, trackers=trackers,
                 reuse=[e.classifier for e in evaluated], overwrite=True,
             )  # fmt: skip
-            said = outcomes(classifier, suite, store, narrator.bar)
-            metrics = list(measure(classifier, suite, said))
+            examined, missing = examine(
+                classifier, suite, store,
+                untouched=before, options=options, resamples=resamples, progress=narrator.bar,
+            )  # fmt: skip
+            left_out |= missing
+            metrics = measure(examined)
+            metrics += corruption(classifier, suite, options.corruptions, store, narrator.bar)
             metrics += changes(metrics, evaluated[0].metrics if evaluated else metrics)
-            # A copy, without the adapted encoder that the original has built: memory must not grow by run.
-            evaluated.append(_Evaluated(replace(classifier), said, metrics))
+            if before is None:
+                before = examined.said
+            if seed == seeds[0]:  # pictures and mistakes are those of the first seed; numbers are means
+                shown.append(details(examined))
+            evaluated.append(_kept(examined, metrics))
             narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
     table = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
-    each = (
-        alpha_curve(
-            e.classifier, suite, store, _run(directory, e.classifier.method, e.classifier.seed), narrator
-        )
-        for e in evaluated
-        if e.classifier.method.blend.name != "none"
-    )
-    curves = pd.concat([pd.DataFrame(columns=CURVE_COLUMNS), *each])
-    # Pictures and mistakes are those of the first seed; numbers are means over all.
-    first = list({e.classifier.method.name: e for e in reversed(evaluated)}.values())[::-1]
+    classifiers = [one.classifier for one in evaluated]
+    tables = {
+        "differences": _differences(suite, evaluated),
+        "curves": _curves(evaluated, suite, store, directory, narrator),
+        "movements": _movements(directory, [one for one in classifiers if one.seed == seeds[0]]),
+    }
     if is_first():
-        movements = _movements(directory, [e.classifier for e in first])
-        _write_results(directory, table, curves, movements)
+        _write_results(directory, table, **tables)
         write_report(
             directory / "report.html",
             title=f"{suite.name} with {encoder.name}",
             rows=table,
-            details=[details(e.classifier, suite, e.said, evaluated[0].said) for e in first],
-            curves=curves,
-            movements=movements,
-            facts=facts(suite, [one.classifier for one in evaluated], features),
-            notes=notes(suite, encoder, [one.classifier for one in evaluated]),
+            details=shown,
+            facts=facts(suite, classifiers, features, options),
+            notes=notes(suite, encoder, classifiers, left_out, select),
+            **tables,
         )
-    return Comparison(table, {e.classifier.method.name: e.classifier for e in first}, suite, directory)
+    first = {one.method.name: one for one in reversed(classifiers)}
+    return Comparison(table, dict(reversed(first.items())), suite, directory)
+
+
+def _kept(examined: Examined, metrics: list[Metric]) -> _Evaluated:
+    return _Evaluated(
+        # A copy, without the adapted encoder that the original has built: memory must not grow by run.
+        replace(examined.classifier),
+        metrics,
+        {name: said.right for name, said in examined.labelled().items()},
+        {name: examined.said[name].confidence for name in ("test", *examined.suite.outliers)},
+    )
+
+
+def _differences(suite: Suite, evaluated: Sequence[_Evaluated]) -> pd.DataFrame:
+    """Which methods differ by more than noise; see `measures.paired`."""
+    groups: dict[str, list[_Evaluated]] = {}
+    for one in evaluated:
+        groups.setdefault(one.classifier.method.name, []).append(one)
+
+    def right(name: str) -> list[Tensor]:
+        return [torch.stack([one.right[name] for one in group]) for group in groups.values()]
+
+    def confidence(name: str) -> list[Tensor]:
+        return [torch.stack([one.confidence[name] for one in group]) for group in groups.values()]
+
+    return differences(
+        list(groups),
+        right("test"),
+        {name: right(name) for name in suite.shifts},
+        confidence("test"),
+        {name: confidence(name) for name in suite.outliers},
+    )
+
+
+def _curves(
+    evaluated: Sequence[_Evaluated], suite: Suite, store: FeatureStore, directory: Path, narrator: Narrator
+) -> pd.DataFrame:
+    """Every blend at every strength."""
+    blended = [e.classifier for e in evaluated if e.classifier.method.blend.name != "none"]
+    each = [alpha_curve(c, suite, store, _run(directory, c.method, c.seed), narrator) for c in blended]
+    return pd.concat([pd.DataFrame(columns=CURVE_COLUMNS), *each])
 
 
 def _movements(directory: Path, classifiers: Sequence[AdaptedClassifier]) -> pd.DataFrame:
@@ -146,10 +217,15 @@ def _movements(directory: Path, classifiers: Sequence[AdaptedClassifier]) -> pd.
 
 
 def _write_results(
-    directory: Path, table: pd.DataFrame, curves: pd.DataFrame, movements: pd.DataFrame
+    directory: Path,
+    table: pd.DataFrame,
+    differences: pd.DataFrame,
+    curves: pd.DataFrame,
+    movements: pd.DataFrame,
 ) -> None:
     write_text(directory / "results.jsonl", _lines(table))
     write_text(directory / "results.csv", table.to_csv(index=False))
+    write_text(directory / "differences.csv", differences.to_csv(index=False))
     write_text(directory / "alpha.csv", curves.to_csv(index=False))
     write_text(directory / "movement.csv", movements.to_csv(index=False))
     for (method, seed), own in table.groupby(["method", "seed"], sort=False):

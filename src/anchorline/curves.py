@@ -10,7 +10,7 @@ import pandas as pd
 from anchorline.blends import ALPHAS
 from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
-from anchorline.evaluation import AXES, measure, outcomes
+from anchorline.evaluation import AXES, axes, outcomes
 from anchorline.facts import suite_hash
 from anchorline.features import FeatureStore
 from anchorline.processes import is_first
@@ -42,10 +42,10 @@ def alpha_curve(
         here = store.elsewhere(Path(passing))
         for number, alpha in enumerate(alphas, 1):
             candidate = classifier.at(alpha)
-            metrics = measure(candidate, suite, outcomes(candidate, suite, here))
-            axes = {m.metric: m.value for m in metrics if m.role == "summary" and m.metric in AXES}
+            metrics = axes(suite, outcomes(candidate, suite, here))
+            found_axes = {m.metric: m.value for m in metrics if m.metric in AXES}
             where = {"method": classifier.method.name, "seed": classifier.seed, "alpha": alpha}
-            found.append({**where, "chosen": alpha == classifier.alpha, **axes, **hashes})
+            found.append({**where, "chosen": alpha == classifier.alpha, **found_axes, **hashes})
             tell(number, len(alphas))
     curve = pd.DataFrame(found, columns=COLUMNS)
     if is_first():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,9 +12,10 @@ import pandas as pd
 import anchorline
 from anchorline.classifier import AdaptedClassifier
 from anchorline.errors import UserError
-from anchorline.evaluation import Metric, measure, outcomes
+from anchorline.evaluation import Metric, Options, corruption, examine, measure, outcomes
 from anchorline.facts import suite_hash
 from anchorline.features import FeatureStore, suite_features
+from anchorline.methods import METHODS, UNTOUCHED
 from anchorline.progress import Narrator, Silent
 from anchorline.provenance import commit
 from anchorline.runs import configuration_hash, request_of
@@ -24,14 +26,15 @@ def evaluate(
     classifier: AdaptedClassifier,
     suite: Suite,
     *,
+    options: Options | None = None,
     store: FeatureStore | None = None,
     narrator: Narrator | None = None,
 ) -> pd.DataFrame:
     """Measure a classifier on the test set, the shifts and the outlier sets of a suite.
 
-    One row a number, with the columns of results.csv. `Suite.for_classes` makes a suite of folders
-    without train and val. Raises `UserError` if the suite has other classes than the classifier, or
-    images that cannot be read.
+    One row a number, with the columns of results.csv. `Suite.for_classes` makes a suite of folders without
+    train and val; what must be fitted on those is then left out. Raises `UserError` if the suite has other
+    classes than the classifier, or images that cannot be read.
     """
     if classifier.classes != suite.classes:
         ours, theirs = set(classifier.classes), set(suite.classes)
@@ -40,12 +43,30 @@ def evaluate(
             f"{sorted(ours - theirs)[:5]}, only the images have {sorted(theirs - ours)[:5]}; "
             "give images of its classes"
         )
-    narrator = narrator or Silent()
-    store = store or FeatureStore()
-    suite, _ = suite_features(store, classifier.encoder, suite, narrator.bar, ("train", "val"))
+    narrator, store, options = narrator or Silent(), store or FeatureStore(), options or Options()
+    learnt = [name for name, images in (("train", suite.train), ("val", suite.val)) if len(images)]
+    suite, _ = suite_features(store, classifier.encoder, suite, narrator.bar, {"train", "val"} - set(learnt))
     for note in suite.notes:
         narrator.say(f"note: {note}")
-    metrics = measure(classifier, suite, outcomes(classifier, suite, store, narrator.bar))
+    untouched = replace(
+        classifier, method=METHODS[UNTOUCHED], tuned={}, alpha=0.0, templates=classifier.encoder.templates
+    )
+    untouched = replace(
+        untouched,
+        captions=store.classes(classifier.encoder, classifier.classes, untouched.templates).vectors,
+    )
+    examined, left_out = examine(
+        classifier,
+        suite,
+        store,
+        untouched=outcomes(untouched, suite, store, narrator.bar),
+        options=options,
+        progress=narrator.bar,
+    )
+    for name, reason in left_out.items():
+        narrator.say(f"note: {name} is left out: {reason}")
+    metrics = measure(examined)
+    metrics += corruption(classifier, suite, options.corruptions, store, narrator.bar)
     return table_of(rows_of(suite, classifier, metrics))
 
 

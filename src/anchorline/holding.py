@@ -22,6 +22,10 @@ class Constraint(Protocol):
     def name(self) -> str:
         """For the table of methods."""
 
+    @property
+    def learns_on_val(self) -> bool:
+        """Whether val trains something, beside choosing."""
+
     def around(
         self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
     ) -> Optimizer:
@@ -34,6 +38,7 @@ class Unconstrained:
     """Nothing holds the weights."""
 
     name = "none"
+    learns_on_val = False
 
     def around(
         self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
@@ -45,6 +50,7 @@ class _Wrapping:
     """A constraint whose choices are its optimizer's arguments."""
 
     wrapper: ClassVar[type[Constrained]]
+    learns_on_val = False
 
     def around(
         self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
@@ -100,6 +106,7 @@ class ByTPGM:
     norm: Literal["mars", "l2"] = "mars"
 
     name = "tpgm"
+    learns_on_val = True
 
     def around(
         self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]

@@ -11,28 +11,29 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from anchorline import scores
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import as_images
-from anchorline.evaluation import Outcome
+from anchorline.evaluation import Examined, Outcome
+from anchorline.evaluation.confidence import temperature_of
+from anchorline.measures.calibration import reliability
+from anchorline.measures.selective import risk_coverage
 from anchorline.report import Changed, Histogram, MethodDetails, Mistake
 from anchorline.suites.decode import decode
 from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import open_rgb, quiet_pillow
-from anchorline.suites.suite import Suite
 from anchorline.tunables.programs import Reprogrammed
 
 THUMBNAIL = 96  # pixels
 MISTAKES, MISTAKES_PER_SET = 48, 12
 CHANGED_PER_SET, FRAMES = 8, 6
+POINTS = 200  # of a risk-coverage curve
 
 
-def details(
-    classifier: AdaptedClassifier,
-    suite: Suite,
-    found: Mapping[str, Outcome],
-    before: Mapping[str, Outcome],
-) -> MethodDetails:
-    """`found` is what the classifier says, `before` what the untouched encoder said of the same sets."""
+def details(examined: Examined) -> MethodDetails:
+    """Pictures and curves of one classifier, beside what the untouched encoder said of the same sets."""
+    classifier, suite = examined.classifier, examined.suite
+    found, before = examined.said, examined.before
     labelled = {"test": suite.test, **suite.shifts}
     compared = labelled if found is not before else {}  # the untouched encoder changes nothing
     broken = {name: before[name].right & ~found[name].right for name in compared}
@@ -51,7 +52,37 @@ def details(
         mended=changed(classifier.classes, compared, found, before, mended),
         changes=pd.DataFrame.from_dict(counts, orient="index", columns=["broken", "mended"]),
         frames=frames(classifier, suite.test),
+        reliability=reliabilities(examined),
+        risk_coverage={name: risks(found[name]) for name in labelled},
     )
+
+
+def reliabilities(examined: Examined) -> dict[str, pd.DataFrame]:
+    """Confidence against accuracy in bins, of test and each shift, before and after temperature scaling."""
+    temperatures = {False: 1.0}
+    if scaled := temperature_of(examined):
+        temperatures[True] = scaled
+    return {
+        name: pd.concat([
+            bins(scores.msp(said.logits / temperature), said.right).assign(scaled=flag)
+            for flag, temperature in temperatures.items()
+        ])
+        for name, said in examined.labelled().items()
+    }  # fmt: skip
+
+
+def bins(confidence: Tensor, right: Tensor) -> pd.DataFrame:
+    """Columns confidence, accuracy and share, in [0, 1]: a row a bin."""
+    found = reliability(confidence, right)
+    shares = found.count / len(right)
+    return pd.DataFrame({"confidence": found.confidence, "accuracy": found.accuracy, "share": shares})
+
+
+def risks(said: Outcome) -> pd.DataFrame:
+    """Columns coverage and risk, in [0, 1], at most `POINTS` rows."""
+    curve = risk_coverage(said.confidence, said.right)
+    chosen = np.unique(np.linspace(0, len(curve.risk) - 1, POINTS).round().astype(int))
+    return pd.DataFrame({"coverage": curve.coverage[chosen], "risk": curve.risk[chosen]})
 
 
 def changed(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, cast
 
@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anchorline.captions import captions_of
+from anchorline.captions import captions_of, word_template
 from anchorline.encoder import Encoder
 from anchorline.logistic import LinearHead, fit_head
 from anchorline.text_tower import TextTower
+
+_WORDS = 256  # encoded at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,10 @@ class Adaptation(nn.Module):
         """Unit vectors [C, D]; of one template, or the mean over all."""
         return cast(Tensor, self.captions)
 
+    def word_vectors(self, words: Sequence[str]) -> Tensor | None:
+        """Unit vectors [W, D] of words, each in one caption; None: those of the untouched encoder."""
+        return None
+
     def classifier(self, template: int | None = None) -> tuple[Tensor, Tensor]:
         """weight [C, D] and bias [C] on unit image features."""
         vectors = self.class_vectors(template)
@@ -154,8 +160,15 @@ class Captioned(Adaptation):
 
     def class_vectors(self, template: int | None = None) -> Tensor:
         tokens = cast(Tensor, self.tokens)
-        if template is not None:
-            return self.encode(tokens[:, template])
+        return self._mean(tokens) if template is None else self.encode(tokens[:, template])
+
+    def word_vectors(self, words: Sequence[str]) -> Tensor | None:
+        task = cast(Task, self.__dict__["task"])
+        tokens = replace(task, classes=tuple(words), templates=word_template(task.templates)).tokens()
+        return torch.cat([self._mean(part) for part in torch.split(tokens, _WORDS)])
+
+    def _mean(self, tokens: Tensor) -> Tensor:
+        """int64 [C, T, L] -> unit vectors [C, D], the means over the templates."""
         n_classes, n_templates, length = tokens.shape
         found = self.encode(tokens.view(-1, length)).view(n_classes, n_templates, -1)
         return F.normalize(found.mean(1), dim=-1)

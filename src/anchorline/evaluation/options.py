@@ -1,0 +1,39 @@
+"""What to measure beyond what is always measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from anchorline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure beyond what is always measured.
+
+    Attributes:
+        corruptions: of the test set: (name, severity).
+        subsets: names of classes, by a title; accuracy is also given with these alone competing.
+        reference: (in-distribution, shift) accuracies of reference models in [0, 1], for effective
+            robustness; without any, the line goes through the untouched encoder.
+        keep: the share of in-distribution images that an open-set decision keeps.
+    """
+
+    corruptions: tuple[tuple[str, int], ...] = ()
+    subsets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reference: tuple[tuple[float, float], ...] = ()
+    keep: float = 0.95
+
+    def columns_of_subsets(self, classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Places of the named classes, ascending. Raises `UserError` for a name that is no class."""
+        found = {}
+        for title, names in self.subsets.items():
+            unknown = [name for name in names if name not in classes]
+            if unknown:
+                raise UserError(
+                    f"subset {title!r} names {unknown[0]!r}, which is no class; the classes are "
+                    f"{', '.join(classes[:8])}{' …' if len(classes) > 8 else ''}"
+                )
+            found[title] = tuple(sorted({classes.index(name) for name in names}))
+        return found

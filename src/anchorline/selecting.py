@@ -1,0 +1,33 @@
+"""What chooses hyper-parameters: val, or an oracle that nobody has, to show what honest choice costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from anchorline.errors import UserError
+from anchorline.methods import UNTOUCHED, Method
+from anchorline.suites.images import joined
+from anchorline.suites.suite import Suite
+
+Select = Literal["val", "oracle"]
+ORACLE = " (oracle)"  # ends the name of every method that it chose for
+
+
+def chosen_by(select: Select, row: Method) -> Method:
+    """The row as it is called when this chooses. Raises `UserError` where an oracle would train."""
+    if select == "val" or row.name == UNTOUCHED:
+        return row
+    if row.constraint.learns_on_val:
+        raise UserError(
+            f"{row.name} learns on the images that choose, so that --select oracle would train it on test; "
+            "leave it out with --method"
+        )
+    return replace(row, name=row.name + ORACLE)
+
+
+def learnt_suite(select: Select, suite: Suite) -> Suite:
+    """The suite to adapt to: with the oracle, test and all shifts stand in for val."""
+    if select == "val":
+        return suite
+    return replace(suite, val=joined("test and shifts", [suite.test, *suite.shifts.values()]))
