@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from anchorline.errors import UserError
+from anchorline.suites import pictograms
 from anchorline.suites.decode import Geometry
 from anchorline.suites.suite import Suite
 
@@ -242,6 +243,53 @@ def test_memory_limit_is_for_all_sets_together(sets):
     assert on_disk == {"train": False, "val": True, "test": True}
 
 
+def test_near_outliers_are_named(sets, tmp_path):
+    outliers = {name: fill(tmp_path / name, **{name: 1}) for name in ("textures", "foxes")}
+    suite = Suite.from_folders(**sets, outliers=outliers, near=["foxes"])
+    assert suite.near == {"foxes"}
+    assert suite.without_bad({}).near == suite.near
+    assert Suite.from_folders(**sets, outliers=outliers).near == frozenset()
+    known = Suite.for_classes(suite.classes, sets["test"], outliers=outliers, near={"foxes"})
+    assert known.near == {"foxes"}
+    said = (
+        "near names 'foxs', which is no outlier set; name one of them (the outlier sets: 'textures', 'foxes')"
+    )
+    assert error(**sets, outliers=outliers, near=["foxs"]) == said
+    assert "there is none" in error(**sets, near=["foxes"])
+    with pytest.raises(UserError, match="near names 'x'"):
+        Suite.for_classes(suite.classes, sets["test"], near=["x"])
+    assert pictograms().near == {"near-objects"}
+
+
+def test_shots_draw_some_images_of_each_class(sets):
+    suite = Suite.from_folders(**sets, val=sets["test"])
+    few = suite.shots(3, seed=0)
+    assert np.bincount(few.train.labels).tolist() == [3, 3, 2]
+    assert [path[:3] for path in few.train.paths] == names(few, few.train)
+    assert few.train.paths == tuple(sorted(few.train.paths))
+    assert few.val is suite.val
+    assert few.test is suite.test
+    note = "train holds 8 of its 19 images: 3 a class, drawn with seed 0"
+    assert few.notes == (f"{note}; 1 of the 3 classes have fewer",)
+    assert suite.shots(2, 0).notes == ("train holds 6 of its 19 images: 2 a class, drawn with seed 0",)
+    assert suite.shots(3, 0).train.paths == few.train.paths
+    assert set(suite.shots(2, 0).train.paths) < set(few.train.paths)  # the first two of the three
+    assert len({suite.shots(3, seed).train.paths for seed in range(5)}) > 1
+    assert suite.shots(99, 1).train.paths == suite.train.paths
+    with pytest.raises(UserError, match="0 images a class"):
+        suite.shots(0, 0)
+
+
+def test_each_image_is_drawn_about_as_often_as_any_other(sets):
+    suite = Suite.from_folders(**sets, val=sets["test"])
+    drawn = [
+        path for seed in range(200) for path in suite.shots(5, seed).train.paths if path.startswith("cat")
+    ]
+    counts = [drawn.count(path) for path in sorted(set(drawn))]
+    assert len(counts) == 10
+    assert all(70 < count < 130 for count in counts)  # 100 is expected, 7 its deviation
+
+
 def write(root: Path, text: str) -> Path:
     (root / "suite.toml").write_text(text, encoding="utf-8")
     return root / "suite.toml"
@@ -253,11 +301,12 @@ def test_toml(sets, tmp_path, monkeypatch):
     file = write(
         tmp_path,
         'name = "mine"\ntrain = "animals/train"\ntest = "animals/test"\nbad_images = "skip"\n'
+        'near = ["my textures"]\n'
         '[shifts]\nsketch = "sketch"\n[outliers]\n"my textures" = "textures"\n',
     )
     monkeypatch.chdir("/")
     suite = Suite.from_toml(file)
-    assert (suite.name, suite.bad_images) == ("mine", "skip")
+    assert (suite.name, suite.bad_images, suite.near) == ("mine", "skip", {"my textures"})
     assert list(suite.sets()) == ["train", "val", "test", "sketch", "my textures"]
     assert suite.train.source.root == tmp_path / "animals/train"
 
@@ -271,6 +320,9 @@ def test_toml(sets, tmp_path, monkeypatch):
         ("train = 3", "train in .* is 3"),
         ('train = "a"\nshifts = "b"', r"\[shifts\]"),
         ('train = "a"\n[shifts]\nx.y = "b"', "shifts.x in"),
+        ('train = "a"\nnear = "x"', r"near in .* is 'x'; it must be a list"),
+        ('train = "a"\nnear = [3]', r"near in .* is \[3\]"),
+        ('train = "a"\ntest = "a"\nnear = ["x"]\n[outliers]\ny = "a"\nz = "b"', "'x', .* sets: 'y', 'z'"),
         ("train = \ntest = 1", r"not valid TOML.*line 1"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anchorline.errors import UserError
-from anchorline.suites.images import Archive, Folder, ImageSet, find_images, in_parallel
+from anchorline.suites.images import Archive, Folder, ImageSet, find_images, in_parallel, joined
 
 
 def put(root: Path, *paths: str) -> None:
@@ -128,3 +128,19 @@ def test_in_parallel_keeps_order_over_many_blocks_and_passes_errors_on():
     assert calls == [(i, 1000) for i in range(1, 1001)]
     with pytest.raises(ZeroDivisionError):
         in_parallel(lambda i: 1 // (i - 700), 1000, None)
+
+
+def test_joined_sets_are_one_set(tmp_path):
+    put(tmp_path / "folder", "a.jpg", "c.jpg")
+    here = ImageSet("here", Folder(tmp_path / "folder"), ("a.jpg", "c.jpg"), np.array([1, 0]))
+    there = ImageSet("there", zipped(tmp_path / "z.zip", "a.jpg"), ("a.jpg",), np.array([2]), columns=(2,))
+    both = joined("oracle", [here, there])
+    assert (both.name, len(both), both.labels.tolist(), both.columns) == ("oracle", 3, [1, 0, 2], None)
+    assert [both.source.read(path) for path in both.paths] == [b"a.jpg", b"c.jpg", b"a.jpg"]
+    assert [both.where(i) for i in (1, 2)] == [here.where(1), there.where(0)]
+    assert both.content_hash() == joined("other", [here, there]).content_hash()
+    others = [joined("x", [there, here]), joined("x", [here]), both.select([0, 1]), both.select([1, 0, 2])]
+    assert len({both.content_hash(), here.content_hash(), *(one.content_hash() for one in others)}) == 5
+    assert both.select([0, 1, 2]).content_hash() == both.content_hash()  # read from the sources anew
+    again = joined("y", [both.select([2]), here])
+    assert [again.source.read(path) for path in again.paths] == [b"a.jpg", b"a.jpg", b"c.jpg"]

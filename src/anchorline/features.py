@@ -25,6 +25,7 @@ from anchorline.processes import first_goes_first
 from anchorline.suites.corrupted import CorruptedPixels
 from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
 from anchorline.suites.images import ImageSet, Progress
+from anchorline.suites.leakage import Fingerprints, fingerprints
 from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite
 
@@ -125,6 +126,16 @@ class FeatureStore:
         found = self._keep(self._images_file(encoder, images), compute)
         # The same images may have been encoded where they lay before.
         return replace(found, bad=tuple(replace(b, where=images.where(b.index)) for b in found.bad))
+
+    def fingerprints(self, geometry: Geometry, images: ImageSet) -> Fingerprints:
+        """`leakage.fingerprints` of the readable images of a set, kept like features."""
+
+        def compute() -> tuple[Tensor, tuple[BadImage, ...]]:
+            pixels, bad = self.pixels(geometry, images)
+            return torch.from_numpy(fingerprints(pixels)), bad
+
+        file = self._file("fingerprints", [str(geometry), images.content_hash()])
+        return np.asarray(self._keep(file, compute).vectors)
 
     def part(self, encoder: Encoder, whole: ImageSet, images: ImageSet, found: Features) -> None:
         """Keep what is known of `images` because they were encoded as the readable part of a whole set."""

@@ -55,7 +55,9 @@ class CorruptedPixels:
             made = corrupt(pixels, name, severity, out=out, progress=progress)
             if not (self._make_room(made.nbytes) and _write(file, made)):
                 return made
-            kept = made
+            kept = _read(file, pixels.shape)  # the mapped file, so that the pixels need no memory
+            if kept is None:
+                return made
         self._given.add(file)
         with suppress(OSError):
             file.touch()

@@ -129,12 +129,17 @@ def _corrupt_batch(batch: Pixels, name: str, severity: int) -> Pixels:
 
 
 def _corrupt_image(library: Any, image: Pixels, name: str, severity: int) -> Pixels:
-    digest = blake2b(image.tobytes() + f"{name}/{severity}".encode(), digest_size=4).digest()
-    seed = int.from_bytes(digest, "little")
+    seed = seed_of(image, name, severity)
     np.random.seed(seed)
     own = {"seed": seed} if name in _SEEDED else {}
     corrupted: Pixels = library.corrupt(image, severity, name, **own)
     return corrupted
+
+
+def seed_of(image: Pixels, name: str, severity: int) -> int:
+    """The seed of one image, uint8 [H, W, 3], under one corruption: 32 bits."""
+    digest = blake2b(image.tobytes() + f"{name}/{severity}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little")
 
 
 def _library() -> Any:
