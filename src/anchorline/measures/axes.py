@@ -78,8 +78,8 @@ class Ranks:
 
 def accuracy(counts: Counts, right: NDArray[np.float32]) -> Floats:
     """Shares [R, K] of right answers, of counts [R, N] and right [K, N]; float32 is exact to 16 million."""
-    hits: NDArray[np.float32] = counts.astype(np.float32) @ right.T
-    return hits.astype(np.float64) / right.shape[1]
+    shares: Floats = (counts.astype(np.float32) @ right.T).astype(np.float64) / right.shape[1]
+    return shares
 
 
 def stack(by_method: BySeed, seeds: Sequence[int], what: str) -> Floats:

@@ -69,7 +69,7 @@ def differences(
     blocks: dict[str, list[Floats]] = {axis: [] for axis in points}
     for start in range(0, repeats, _BLOCK):
         rows = min(_BLOCK, repeats - start)
-        weights = _seed_weights(streams, methods, seeds, rows)
+        weights = seed_weights(streams, methods, seeds, rows)
         for axis, one in axes.values(partial(streams.draw, rows)).items():
             blocks[axis].append(np.add.reduceat(one * weights, starts, axis=1))
     tables = [
@@ -93,7 +93,7 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def _seed_weights(streams: Streams, methods: Sequence[str], seeds: Sequence[int], rows: int) -> Floats:
+def seed_weights(streams: Streams, methods: Sequence[str], seeds: Sequence[int], rows: int) -> Floats:
     """How much each training counts [rows, sum(seeds)]: those of a method add up to 1."""
     drawn = []
     for method, s in zip(methods, seeds, strict=True):
