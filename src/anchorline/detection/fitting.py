@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import product
@@ -151,13 +152,20 @@ def drawn(count: int, most: int) -> Tensor:
 
 @torch.no_grad()
 def scores(scorers: Sequence[Scorer], evidence: Evidence, chunk: int = 4096) -> dict[str, Tensor]:
-    """Float64 [N] of each detector, by name; `chunk` images at a time, whatever the memory N would need."""
+    """Float64 [N] of each detector, by name; `chunk` images at a time, so that memory stays as N grows.
+
+    A detector that cannot be fitted on the classes of this set alone has no entry.
+    """
     columns = competing(evidence)
-    found: dict[str, list[Tensor]] = {scorer.name: [] for scorer in scorers}
+    fitted: dict[str, Score] = {}
+    for scorer in scorers:
+        with suppress(UnfitError):
+            fitted[scorer.name] = scorer.among(columns)
+    found: dict[str, list[Tensor]] = {name: [] for name in fitted}
     for start in range(0, len(evidence.logits), chunk):
         part = take(evidence, columns, slice(start, start + chunk))
         part = replace(part, logits=part.logits.double())  # once for all
-        for scorer in scorers:
-            found[scorer.name].append(scorer.among(columns)(part).double())
+        for name, score in fitted.items():
+            found[name].append(score(part).double())
     none = torch.empty(0, dtype=torch.float64)
     return {name: torch.cat([none, *parts]) for name, parts in found.items()}

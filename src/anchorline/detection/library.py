@@ -9,9 +9,18 @@ from anchorline.errors import UserError
 
 
 def detectors() -> Any:
-    """The module `pytorch_ood.detector`. Its scores are higher for outliers. Raises `UserError`."""
+    """`pytorch_ood.detector`. Its scores are higher for outliers. Raises `UserError`."""
+    return _part("detector")
+
+
+def utilities() -> Any:
+    """`pytorch_ood.utils.utils`. Raises `UserError`."""
+    return _part("utils.utils")
+
+
+def _part(name: str) -> Any:
     try:
-        return import_module("pytorch_ood.detector")
+        return import_module(f"pytorch_ood.{name}")
     except ImportError as error:
         raise UserError(
             'outlier detectors need pytorch-ood, which is not installed; pip install "anchorline[detection]"'

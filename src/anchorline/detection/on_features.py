@@ -5,6 +5,8 @@ Each `fit(known, …)` gives a score, higher for in-distribution images.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -12,9 +14,8 @@ from anchorline.detection.evidence import Known
 from anchorline.detection.fitting import Score, Space, UnfitError, drawn
 from anchorline.detection.library import detectors
 
-BANK = (
-    10_000  # training images that neighbours are looked for among; KNN's paper shows that 1 % of ImageNet do
-)
+# Training images that neighbours are looked for among. The papers of KNN and NNGuide take 1 % of ImageNet's.
+BANK = 10_000
 
 
 def bank(known: Known) -> tuple[Tensor, Tensor]:
@@ -130,7 +131,7 @@ def fdbd(known: Known) -> Score:
     """With one class there is no boundary, and all images score alike."""
     if len(known.classes) == 1:
         return lambda evidence: torch.zeros(len(evidence.features))
-    kind = detectors().fDBD
+    kind: Any = detectors().fDBD
 
     class Distances(kind):  # type: ignore[misc]
         def _precompute_denom_matrix(self) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
-from torch import Tensor
+import torch
 
-from anchorline.detection.evidence import Evidence, Known, competing, take
-from anchorline.detection.fitting import Score, Space
-from anchorline.detection.library import detectors
+from anchorline.detection.evidence import Known, competing
+from anchorline.detection.fitting import Score, Space, UnfitError
+from anchorline.detection.library import detectors, utilities
 
 # Softmax probabilities of float32 saturate at 1, and ties cost FPR95: everything is float64.
 
@@ -32,7 +31,7 @@ def entropy(known: Known) -> Score:
     return lambda evidence: -detector.predict_logits(evidence.logits.double())
 
 
-def gen(known: Known, gamma: float, M: int) -> Score:  # noqa: N803: the paper's letter
+def gen(known: Known, gamma: float, M: int) -> Score:  # noqa: N803
     detector = detectors().GEN(None, gamma=gamma, M=M)
     return lambda evidence: -detector.predict_logits(evidence.logits.double())
 
@@ -45,25 +44,23 @@ def gen_space(known: Known) -> Space:
 
 def temperature(known: Known) -> Score:
     """MSP at the temperature of least cross-entropy on val."""
-    detector = detectors().MaxSoftmax(None, t=best_temperature(known.val, known.val_labels))
+    detector = detectors().MaxSoftmax(None, t=best_temperature(known))
     return lambda evidence: -detector.predict_logits(evidence.logits.double())
 
 
-def best_temperature(val: Evidence, labels: Tensor, lowest: float = 0.05, highest: float = 20.0) -> float:
-    """The T of least cross-entropy of softmax(logits / T), between two bounds (Guo et al. 2017).
+@torch.enable_grad()
+def best_temperature(known: Known, lowest: float = 0.2, highest: float = 20.0) -> float:
+    """The T of least cross-entropy of softmax(logits / T) on val, between two bounds.
 
-    The cross-entropy is convex in 1/T: bisection on its slope, the mean of E_p[logit] - logit of the label.
-    pytorch-ood's own fit stops after 50 steps of 0.01, far from the optimum. Where all answers are right
-    with a margin, there is no least; the lowest T is given.
+    By pytorch-ood's bisection; its class `TemperatureScaling` stops after 50 steps of a hundredth, far from
+    the least. Where every answer is right there may be no least; the lowest T is given.
     """
-    logits = take(val, competing(val)).logits.double()
-    of_label = val.logits.gather(1, labels[:, None]).double()
-    low, high = 1 / highest, 1 / lowest
-    for _ in range(50):
-        middle = (low * high) ** 0.5
-        slope = ((logits * F.softmax(logits * middle, 1)).sum(1, keepdim=True) - of_label).mean()
-        low, high = (middle, high) if slope < 0 else (low, middle)
-    return 1 / (low * high) ** 0.5
+    known = known.restricted(competing(known.val))
+    if not len(known.val_labels):
+        raise UnfitError("temperature scaling needs validation images of the classes; add some")
+    return float(
+        utilities().temperature_calibration(known.val.logits.float(), known.val_labels, lowest, highest)
+    )
 
 
 def kl_matching(known: Known) -> Score:

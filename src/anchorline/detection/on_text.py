@@ -1,4 +1,4 @@
-"""Detectors that use the text tower. Each `fit(known, …)` gives a score, higher for in-distribution images."""
+"""Detectors that use the text tower. Each `fit(known, …)` gives a score, higher: more in-distribution."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def gl_mcm(known: Known) -> Score:
 
 def neglabel(known: Known, groups: int) -> Score:
     """Mean over groups of negative words of Σ_classes e^(s cos) / (Σ_classes e^(s cos) + Σ_group e^(s cos)),
-    s the logit scale: the paper's temperature of 0.01 is CLIP's scale of 100. Equations 6 to 8."""
+    s the logit scale: the paper's temperature of 0.01 is CLIP's scale of 100."""
     words = _words(known)
     words = words[mined(words, known.captions)]
     order = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))
@@ -43,8 +43,8 @@ def neglabel(known: Known, groups: int) -> Score:
     def score(evidence: Arrays) -> Tensor:
         similar = (F.normalize(evidence.features.float(), dim=1) @ texts).double()
         classes = similar[:, : len(known.classes)].logsumexp(1, keepdim=True)
-        negative = similar[:, len(known.classes) :].unflatten(1, (groups, -1)).logsumexp(2)
-        return (classes - negative).sigmoid().mean(1)
+        negative = similar[:, len(known.classes) :].reshape(len(similar), groups, -1).logsumexp(2)
+        return torch.sigmoid(classes - negative).mean(1)
 
     return score
 
@@ -61,7 +61,8 @@ def mined(words: Tensor, captions: Tensor) -> Tensor:
     Both are unit. A word is as near to the classes as the 95th percentile of its cosines with them; the
     farthest 15 % are taken, farthest first, int64 [M] (algorithm 1, with its η = 0.05 and p = 15 %).
     """
-    near = torch.cat([(part @ captions.T).quantile(QUANTILE, dim=1) for part in words.float().split(1000)])
+    parts = (words[start : start + 1000].float() @ captions.T for start in range(0, len(words), 1000))
+    near = torch.cat([part.quantile(QUANTILE, dim=1) for part in parts])
     return near.argsort(stable=True)[: int(SHARE * len(words))]
 
 

@@ -22,15 +22,15 @@ def patch_features(encoder: Encoder, images: Tensor) -> Tensor | None:
     """Standardised images [N, 3, H, W] -> unit vectors [N, P, D], row by row of the grid, or None where the
     image tower is of a kind whose patches we do not know.
 
-    * VisionTransformer with a class token: as in GL-MCM (Miyai et al. 2023, arXiv 2304.04521), after Zhou
-      et al. 2022 (MaskCLIP). In the last block every token attends to itself alone, so that attention gives its own
-      value, projected; the residual connections and the MLP stay. Then the last LayerNorm and the projection.
-      The class token is left out.
+    * VisionTransformer with a class token: as in GL-MCM's code (Miyai et al. 2023, arXiv 2304.04521), after
+      MaskCLIP (Zhou et al. 2022, arXiv 2112.01071). In the last block every token attends to itself alone:
+      attention gives its own value, projected. Residual connections and MLP stay; then come the last
+      LayerNorm and the projection. The class token is left out.
     * ModifiedResNet: the last feature map through the value and output projections of the attention pool,
-      without positions, as in GL-MCM.
-    * TimmModel with average pooling and a linear projection: each place of the last feature map, pooled on its
-      own. If nothing but linear maps follows the pooling, the mean over places is the image feature before it
-      is made unit.
+      without positions, as in GL-MCM's code.
+    * TimmModel with average pooling and a linear projection: each place of the last feature map, pooled on
+      its own. If nothing but linear maps follows the pooling, the mean over places is the image feature
+      before it is made unit.
     """
     found = _raw(encoder.image_tower, images)
     return None if found is None else F.normalize(found.float(), dim=-1)
@@ -71,15 +71,12 @@ def _modified_resnet(tower: Any, images: Tensor) -> Tensor:
 
 
 def _pools_by_average(tower: Any) -> bool:
-    from timm.layers import SelectAdaptivePool2d
+    from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 
     pools = [module for module in tower.trunk.modules() if isinstance(module, SelectAdaptivePool2d)]
+    averages = [pool.pool_type for pool in pools] == ["avg"]
     channels_first = getattr(tower.trunk, "output_fmt", "NCHW") == "NCHW"
-    return (
-        [*tower.head._modules] == ["drop", "proj"]
-        and channels_first
-        and [p.pool_type for p in pools] == ["avg"]
-    )
+    return averages and channels_first and [*tower.head._modules] == ["drop", "proj"]
 
 
 def _timm(tower: Any, images: Tensor) -> Tensor:
@@ -94,11 +91,11 @@ def _timm(tower: Any, images: Tensor) -> Tensor:
 def local_scores(
     encoder: Encoder, pixels: Pixels, captions: Tensor, columns: tuple[int, ...] | None = None
 ) -> Tensor | None:
-    """The local part of GL-MCM, float64 [N]: the largest softmax probability, at temperature 1, of the cosines
-    between any patch and the class captions (Miyai et al. 2023, arXiv 2304.04521, equation 4).
+    """The local part of GL-MCM, float64 [N]: the largest softmax probability, at temperature 1, of the
+    cosines between any patch and the class captions (Miyai et al. 2023, arXiv 2304.04521).
 
-    uint8 [N, H, W, 3] and unit vectors [C, D]; `columns`: the classes that compete. None where the image tower
-    has no patch features that we know. Patches of 64 images are in memory at a time.
+    uint8 [N, H, W, 3] and unit vectors [C, D]; `columns`: the classes that compete. None where the image
+    tower has no patch features that we know. Patches of 64 images are in memory at a time.
     """
     if columns is not None:
         captions = captions[list(columns)]

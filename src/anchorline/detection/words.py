@@ -1,4 +1,7 @@
-"""The shipped word list: 10,000 English nouns of WordNet 3.1, its licence beside it (`scripts/build_words.py`)."""
+"""The shipped words: 10,000 English nouns of WordNet 3.1, their licence beside them.
+
+`scripts/build_words.py` makes them.
+"""
 
 from __future__ import annotations
 

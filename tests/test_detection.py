@@ -1,0 +1,369 @@
+"""The table of outlier detectors: one contract for every row, and agreement with pytorch-ood."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytorch_ood import detector as ood
+from torch import Tensor, nn
+
+from anchorline import UserError
+from anchorline.detection import DETECTORS, Arrays, Detector, Known, UnfitError, fit_all, scores
+from anchorline.detection.evidence import competing, take
+from anchorline.detection.fitting import Scorer, fit
+from anchorline.detection.gaussians import Gaussian, within
+from anchorline.detection.on_features import bank, linear
+from anchorline.detection.on_logits import best_temperature
+from anchorline.scores import auroc
+
+CLASSES, WIDTH, SCALE = 6, 32, 20.0
+ALL = torch.arange(CLASSES)
+
+
+def unit(*shape: int, seed: int) -> Tensor:
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+CAPTIONS = unit(CLASSES, WIDTH, seed=0)
+
+
+def seen(features: Tensor, captions: Tensor = CAPTIONS) -> Arrays:
+    cosines = features @ captions.T
+    return Arrays(SCALE * cosines, features, cosines, local=cosines.double().softmax(1).amax(1))
+
+
+def images(labels: Tensor, seed: int, spread: float = 1.0) -> Arrays:
+    """Images around their class caption."""
+    return seen(F.normalize(CAPTIONS[labels] + spread * unit(len(labels), WIDTH, seed=seed), dim=1))
+
+
+def outliers(count: int, seed: int) -> Arrays:
+    return seen(unit(count, WIDTH, seed=seed))
+
+
+def encode_words(words: Sequence[str]) -> Tensor:
+    return unit(len(words), WIDTH, seed=9)
+
+
+def known(a_class: int = 20, spread: float = 0.6) -> Known:
+    train, val = ALL.repeat(a_class), ALL.repeat(5)
+    return Known(
+        images(train, 1, spread), train, images(val, 2, spread), val, outliers(40, 3),
+        SCALE * CAPTIONS, torch.zeros(CLASSES), CAPTIONS, tuple("abcdef"), SCALE, encode_words,
+    )  # fmt: skip
+
+
+EASY = known()
+HARD = known(40, spread=2.0)  # classes overlap: answers are wrong, scores are spread
+TEST, OTHERS = images(ALL.repeat(10), 4, 0.6), outliers(80, 5)
+
+
+def masked(evidence: Arrays, columns: Tensor) -> Arrays:
+    rivals = torch.ones(CLASSES, dtype=torch.bool).index_fill(0, columns, False)
+    return replace(
+        evidence,
+        logits=evidence.logits.masked_fill(rivals, -torch.inf),
+        cosines=evidence.cosines.masked_fill(rivals, -torch.inf),
+    )
+
+
+@pytest.fixture(scope="module")
+def easy() -> dict[str, Scorer]:
+    return {scorer.name: scorer for scorer in fit_all(EASY)[0]}
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+class TestContract:
+    def test_tells_outliers_apart_with_finite_scores(self, name: str, easy: dict[str, Scorer]) -> None:
+        inside, outside = easy[name](TEST), easy[name](OTHERS)
+        assert inside.shape == (60,)
+        assert inside.dtype == torch.float64
+        assert torch.isfinite(torch.cat([inside, outside])).all()
+        assert auroc(inside, outside) > 0.9
+
+    def test_same_twice(self, name: str, easy: dict[str, Scorer]) -> None:
+        again = fit(DETECTORS[name], EASY)
+        assert again.chosen == easy[name].chosen
+        assert torch.equal(again(OTHERS), easy[name](OTHERS))
+
+    def test_order_of_images_does_not_matter(self, name: str, easy: dict[str, Scorer]) -> None:
+        order = torch.randperm(80, generator=torch.Generator().manual_seed(0))
+        turned = easy[name](take(OTHERS, ALL, order))
+        torch.testing.assert_close(turned, easy[name](OTHERS)[order], rtol=1e-5, atol=1e-6)
+
+    def test_order_of_training_images_does_not_matter(self, name: str, easy: dict[str, Scorer]) -> None:
+        order = torch.randperm(120, generator=torch.Generator().manual_seed(1))
+        turned = replace(EASY, train=take(EASY.train, ALL, order), train_labels=EASY.train_labels[order])
+        found = Scorer(DETECTORS[name], easy[name].chosen, turned)(OTHERS)
+        torch.testing.assert_close(found, easy[name](OTHERS), rtol=1e-4, atol=1e-5)
+
+    def test_restricted_columns_are_fewer_classes(self, name: str, easy: dict[str, Scorer]) -> None:
+        columns = torch.tensor([1, 3, 4])
+        fewer = Known(
+            **{f.name: getattr(EASY.restricted(columns), f.name) for f in fields(Known)},
+        )
+        expected = Scorer(DETECTORS[name], easy[name].chosen, fewer)(take(OTHERS, columns))
+        found = easy[name](masked(OTHERS, columns))
+        assert torch.isfinite(found).all()
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        if name not in ("gl-mcm", "knn"):  # what these read may not change
+            assert not torch.allclose(found, easy[name](OTHERS))
+
+    def test_one_class_left(self, name: str, easy: dict[str, Scorer]) -> None:
+        assert torch.isfinite(easy[name](masked(OTHERS, torch.tensor([2])))).all()
+
+    def test_one_training_image_a_class(self, name: str) -> None:
+        fitted, left_out = fit_all(known(1), [name])
+        if fitted:
+            assert auroc(fitted[0](TEST), fitted[0](OTHERS)) > 0.75
+        else:
+            assert name in ("mahalanobis", "rmd")
+            assert left_out[name].endswith("add images")
+
+    def test_row_is_complete(self, name: str) -> None:
+        row = DETECTORS[name]
+        assert row.about
+        assert row.source
+        assert row.reads in ("logits", "features", "text")
+
+    def test_fitting_never_sees_outlier_sets(self, name: str) -> None:
+        assert next(iter(inspect.signature(DETECTORS[name].fit).parameters)) == "known"
+        assert set(inspect.signature(DETECTORS[name].fit).parameters) - {"known"} == set(
+            DETECTORS[name].space(EASY)
+        )
+
+
+def test_what_is_known_holds_no_outlier_set() -> None:
+    assert {f.name for f in fields(Known)} == {
+        "train", "train_labels", "val", "val_labels", "synthetic", "weight", "bias", "captions", "classes",
+        "logit_scale", "encode_words",
+    }  # fmt: skip
+    assert list(inspect.signature(fit_all).parameters) == ["known", "names"]
+
+
+def layer(dtype: torch.dtype = torch.float64) -> nn.Linear:
+    return linear(HARD, dtype)
+
+
+def maps(features: Tensor) -> Tensor:
+    return features.double()[:, :, None, None]
+
+
+def flat_layer() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), layer())
+
+
+LABELS = HARD.train_labels
+# What pytorch-ood says when it is used as its documentation does, on the same arrays.
+GOLDEN: dict[str, Callable[[dict[str, Any], Arrays], Tensor]] = {
+    "msp": lambda _, e: ood.MaxSoftmax(None).predict_logits(e.logits),
+    "max-logit": lambda _, e: ood.MaxLogit(None).predict_logits(e.logits),
+    "energy": lambda _, e: ood.EnergyBased(None).predict_logits(e.logits),
+    "entropy": lambda _, e: ood.Entropy(None).predict_logits(e.logits),
+    "gen": lambda chosen, e: ood.GEN(None, **chosen).predict_logits(e.logits),
+    "kl-matching": lambda _, e: (
+        ood.KLMatching(None).fit_logits(HARD.train.logits, LABELS).predict_logits(e.logits)
+    ),
+    "knn": lambda chosen, e: (
+        ood.KNN(None, **chosen).fit_features(HARD.train.features, LABELS).predict_features(e.features)
+    ),
+    "vim": lambda chosen, e: (
+        ood.ViM(None, w=HARD.weight, b=HARD.bias, **chosen)
+        .fit_features(HARD.train.features, LABELS)
+        .predict_features(e.features)
+    ),
+    "react": lambda chosen, e: (
+        ood.ReAct(None, flat_layer(), **chosen)
+        .fit_feature_maps(maps(HARD.train.features), LABELS)
+        .predict_feature_maps(maps(e.features))
+    ),
+    "ash": lambda chosen, e: ood.ASH(None, flat_layer(), **chosen).predict_feature_maps(maps(e.features)),
+    "she": lambda _, e: (
+        ood.SHE(None, layer(torch.float32))
+        .fit_features(HARD.train.features, LABELS)
+        .predict_features(e.features)
+    ),
+    "nnguide": lambda chosen, e: (
+        ood.NNGuide(None, layer(torch.float32), **chosen)
+        .fit_features(HARD.train.features, LABELS)
+        .predict_features(e.features)
+    ),
+    "fdbd": lambda _, e: (
+        ood.fDBD(None, layer(torch.float32)).fit_features(HARD.train.features).predict_features(e.features)
+    ),
+    "mcm": lambda _, e: (
+        ood.MCM(None, CAPTIONS, temperature=1.0).predict_features(e.features)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_agrees_with_pytorch_ood(name: str) -> None:
+    scorer = fit(DETECTORS[name], HARD)
+    golden = -GOLDEN[name](scorer.chosen, OTHERS).double()
+    torch.testing.assert_close(scorer(OTHERS), golden, rtol=2e-4, atol=2e-5)
+
+
+def test_every_detector_that_pytorch_ood_has_is_compared_with_it() -> None:
+    compared_below = {"temperature", "mahalanobis", "rmd"}
+    assert set(DETECTORS) - set(GOLDEN) == compared_below | {"gl-mcm", "neglabel"}
+
+
+@pytest.mark.parametrize("name", ["mahalanobis", "rmd"])
+def test_distances_are_those_of_pytorch_ood(name: str) -> None:
+    """Same formula, with our covariances put in; and nearly the same scores where images are many."""
+    many = known(400, spread=2.0)
+    scorer = fit(DETECTORS[name], many)
+    kind = {"mahalanobis": ood.Mahalanobis, "rmd": ood.RMD}[name]
+    plain = kind(None).fit_features(many.train.features, many.train_labels)
+    rank = lambda scored: scored.argsort().argsort().double()  # noqa: E731
+    alike = torch.corrcoef(
+        torch.stack([rank(scorer(OTHERS)), rank(-plain.predict_features(OTHERS.features))])
+    )
+    assert alike[0, 1] > 0.99
+
+    features = many.train.features.double()
+    plain.mu, plain.precision = plain.mu.double(), within(many).precision
+    if name == "rmd":
+        centred = features - features.mean(0)
+        plain.background_mu = features.mean(0)
+        plain.background_precision = Gaussian(features.mean(0, keepdim=True), centred).precision
+    golden = -plain.predict_features(OTHERS.features.double())
+    torch.testing.assert_close(scorer(OTHERS), golden, rtol=1e-4, atol=1e-4)
+
+
+def test_temperature_is_the_best_on_val() -> None:
+    hot = replace(HARD, val=replace(HARD.val, logits=3 * HARD.val.logits))
+
+    def loss(t: float) -> float:
+        return float(F.cross_entropy(hot.val.logits / t, hot.val_labels))
+
+    best = best_temperature(hot)
+    assert 0.3 < best < 15  # not at the bounds
+    assert loss(best) <= min(loss(best * 1.05), loss(best / 1.05))
+    assert best == pytest.approx(3 * best_temperature(HARD), rel=0.01)
+    detector = ood.TemperatureScaling(None)
+    for _ in range(30):  # one call goes a part of the way
+        detector.fit_logits(hot.val.logits, hot.val_labels)
+    assert best == pytest.approx(float(detector.t), rel=0.02)
+    golden = -ood.MaxSoftmax(None, t=best).predict_logits(OTHERS.logits).double()
+    torch.testing.assert_close(fit(DETECTORS["temperature"], hot)(OTHERS), golden, rtol=1e-4, atol=1e-5)
+
+
+def test_temperature_where_val_lacks_classes() -> None:
+    columns = torch.tensor([0, 2, 5])
+    part = HARD.restricted(columns)
+    lacking = replace(HARD, val=masked(part_of(HARD.val, HARD.val_labels, columns), columns))
+    lacking = replace(lacking, val_labels=columns[part.val_labels])
+    assert best_temperature(lacking) == pytest.approx(best_temperature(part))
+
+
+def part_of(evidence: Arrays, labels: Tensor, columns: Tensor) -> Arrays:
+    return take(evidence, ALL, torch.isin(labels, columns))
+
+
+@settings(max_examples=8, deadline=None)
+@given(chunk=st.integers(1, 90))
+def test_chunks_equal_the_whole(easy: dict[str, Scorer], chunk: int) -> None:
+    whole = scores([*easy.values()], OTHERS)
+    for name, parts in scores([*easy.values()], OTHERS, chunk).items():
+        torch.testing.assert_close(parts, whole[name], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(parts, easy[name](OTHERS), rtol=1e-5, atol=1e-6)
+
+
+def test_scores_of_no_images(easy: dict[str, Scorer]) -> None:
+    none = scores([*easy.values()], take(OTHERS, ALL, slice(0)))
+    assert {len(found) for found in none.values()} == {0}
+
+
+def test_restricted_known_has_the_classes_images() -> None:
+    part = EASY.restricted(torch.tensor([4, 5]))
+    assert part.classes == ("e", "f")
+    assert part.train_labels.tolist() == [0, 1] * 20
+    assert torch.equal(part.train.features[1], EASY.train.features[5])
+    assert torch.equal(part.train.logits[1], EASY.train.logits[5, 4:])
+    assert torch.equal(part.weight, EASY.weight[4:])
+    assert len(part.synthetic.logits) == 40
+    assert competing(masked(TEST, torch.tensor([4, 5]))).tolist() == [4, 5]
+
+
+def test_a_class_without_a_right_answer() -> None:
+    """SHE: all its images make its pattern."""
+    wrong = replace(EASY.train, logits=EASY.train.logits.index_fill(1, torch.tensor([0]), -100.0))
+    fitted, left_out = fit_all(replace(EASY, train=wrong), ["she"])
+    assert not left_out
+    of_class = EASY.train.features[EASY.train_labels == 0].double().mean(0)
+    nearest = TEST.logits.argmax(1) == 0
+    expected = TEST.features[nearest].double() @ of_class
+    torch.testing.assert_close(fitted[0](TEST)[nearest], expected)
+
+
+def test_classes_with_the_same_vector() -> None:
+    """No boundary lies between twins: fDBD stays finite."""
+    twins = EASY.weight.clone()
+    twins[1] = twins[0]
+    fitted, _ = fit_all(replace(EASY, weight=twins), ["fdbd"])
+    assert torch.isfinite(fitted[0](TEST)).all()
+
+
+def test_the_bank_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anchorline.detection.on_features.BANK", 50)
+    features, labels = bank(EASY)
+    assert features.shape == (50, WIDTH)
+    assert torch.equal(features, bank(EASY)[0])
+    assert len(set(labels.tolist())) == CLASSES
+    assert max(DETECTORS["knn"].space(EASY)["k"]) == 50
+
+
+def test_hyper_parameters_are_the_best_on_val_against_synthetic_outliers() -> None:
+    tried = []
+
+    def pick(known: Known, sign: int) -> Callable[[Arrays], Tensor]:
+        tried.append(sign)
+        return lambda evidence: sign * evidence.logits.amax(1)
+
+    row = Detector("pick", "", "", "logits", pick, lambda known: {"sign": [-1, 1]})
+    assert fit(row, EASY).chosen == {"sign": 1}
+    assert tried == [-1, 1]
+
+
+def test_a_detector_that_cannot_be_fitted_on_the_classes_of_a_set_has_no_scores() -> None:
+    """Class 0 alone has two different images."""
+    labels = torch.tensor([0, 0, 1, 2, 3, 4, 5])
+    few = replace(EASY, train=images(labels, 7, 0.6), train_labels=labels)
+    fitted, _ = fit_all(few, ["msp", "mahalanobis"])
+    assert set(scores(fitted, OTHERS)) == {"msp", "mahalanobis"}
+    assert set(scores(fitted, masked(OTHERS, torch.tensor([1, 2])))) == {"msp"}
+    with pytest.raises(UnfitError, match="two different training images"):
+        fitted[1](masked(OTHERS, torch.tensor([1, 2])))
+
+
+def test_words_are_encoded_once() -> None:
+    asked = []
+
+    def encode(words: Sequence[str]) -> Tensor:
+        asked.append(len(words))
+        return encode_words(words)
+
+    fitted, _ = fit_all(replace(EASY, encode_words=encode), ["neglabel"])
+    fitted[0](masked(OTHERS, torch.tensor([0, 1])))
+    assert asked == [10_000]
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(UserError, match="no detector 'mahalanobi'; choose among mahalanobis"):
+        fit_all(EASY, ["mahalanobi"])
+
+
+def test_pytorch_ood_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pytorch_ood.detector", None)
+    with pytest.raises(UserError, match=r"anchorline\[detection\]"):
+        fit_all(EASY, ["msp"])
