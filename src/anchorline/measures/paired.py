@@ -43,9 +43,10 @@ def differences(
 
     Of S > 1 seeds S - 1 are drawn, with replacement: S draws would give a mean over seeds (S - 1) / S of its
     variance (Rao & Wu 1988, JASA 83). Resampling images and seeds both counts what is peculiar to one image
-    in one training more than once, and so errs to the safe side (Owen 2007, The pigeonhole bootstrap). But few
-    seeds tell little of their spread: of equal methods of three seeds that spread four times as far as the
-    choice of images, 12 % had p < .05 (2 % where it was as far). One seed shows no spread at all.
+    in one training more than once, and so errs to the safe side (Owen 2007, The pigeonhole bootstrap).
+    But few seeds tell little of their spread: of equal methods of three seeds that spread four times
+    as far as the choice of images, 12 % had p < .05 (2 % where it was as far). One seed
+    shows no spread at all.
 
     Args:
         methods: their names.
