@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,10 +23,15 @@ AXES = {
 }
 WIDTH = 1040  # pixels
 COLOURS = ((ACCENT, "rgba(0,114,178,0.16)"), (OTHER, "rgba(213,94,0,0.14)"))  # of lines and their bands
-DASHES = ("dash", "dot")
+DASHES = (("dash", INK), ("dot", FAINT))  # of the untouched encoder
 UNTOUCHED = {
     "zero-shot": "untouched encoder",
     "zero-shot-single": "untouched encoder, one caption a class",
+}
+SAID = {
+    "id_accuracy": "Accuracy in distribution",
+    "shift_accuracy": "Mean accuracy under shift",
+    "auroc": "Mean AUROC on outliers",
 }
 LEAST = 4.0  # points: no panel spans fewer
 PAD = 0.08  # room at either end of a panel, as a share of its span
@@ -42,12 +48,12 @@ def write_ablation(
         spread = f"Means over {len(seeds)} seeds; {bars}: ± one standard deviation between seeds."
     else:
         spread = "One seed: how far another would differ is not known."
-    same = "All panels span equally many points, so their slopes and gaps compare. " if ablation.axis else ""
+    same = "All panels span equally many points, so gaps compare. "
     chart = Chart(
         title="The three axes",
         text=f"{ablation.note} {spread} {same}Hover for values; a click on the legend hides a line.".strip(),
         figure=_figure(points, ablation.axis),
-        sheet=_sheet(points, len(seeds) > 1),
+        sheet=_sheet(points),
     )
     write_page(
         path,
@@ -70,14 +76,14 @@ def _training(row: Method) -> str:
     searched = [path for path, _ in row.search]
     chosen = f"; chosen on val for each variant: {', '.join(searched)}" if searched else ""
     rate = "" if "training.lr" in searched else f", learning rate {row.training.lr:g}"
-    return f"{row.training.epochs} epochs at batch {row.training.batch}{rate}{chosen}"
+    return f"epochs {row.training.epochs}, batch {row.training.batch}{rate}{chosen}"
 
 
 def _points(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over seeds; columns method, variant, x, axis, mean, deviation."""
+    """Mean and standard deviation over seeds; columns method, variant, x, axis, mean, deviation
+    (NaN of one seed)."""
     by = table.groupby(["method", "variant", "x", "axis"], sort=False, dropna=False).value
-    found = by.agg(mean="mean", deviation="std").reset_index()
-    return found.assign(deviation=found.deviation.fillna(0.0))
+    return by.agg(mean="mean", deviation="std").reset_index()
 
 
 def _parts(points: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -88,33 +94,35 @@ def _parts(points: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _sentences(points: pd.DataFrame) -> Iterator[str]:
     """Best and worst on each axis, against the untouched encoder."""
     untouched, varied = _parts(points)
-    for axis, title in AXES.items():
+    several = varied.method.nunique() > 1
+    for axis, title in SAID.items():
         own = varied[varied.axis == axis]
         if own.empty:
             continue
-        best, worst = own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]
-        line = untouched[(untouched.axis == axis) & (untouched.method == "zero-shot")]["mean"].item()
+        ends = [own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]]
+        best, worst = (
+            (f"for {end.method}, " if several else "with ") + f"{end.variant} ({_number(end)}\u00a0%)"
+            for end in ends
+        )
+        line = untouched[(untouched.axis == axis) & (untouched.method == "zero-shot")].iloc[0]
         yield (
-            f"{title[0].upper()}{title[1:].removesuffix(' (%)')} is highest for {best.method} at "
-            f"{best.variant} ({_number(best)} %) and lowest for {worst.method} at {worst.variant} "
-            f"({_number(worst)} %); the untouched encoder has {line:.1f} %."
+            f"{title} is highest {best} and lowest {worst}; the untouched encoder has {_number(line)}\u00a0%."
         )
 
 
 def _number(point: pd.Series) -> str:
-    spread = f" ± {point.deviation:.1f}" if point.deviation > 0 else ""
+    spread = "" if math.isnan(point.deviation) else f" ± {point.deviation:.1f}"
     return f"{point['mean']:.1f}{spread}"
 
 
-def _sheet(points: pd.DataFrame, several: bool) -> Sheet:
+def _sheet(points: pd.DataFrame) -> Sheet:
     known = [axis for axis in AXES if (points.axis == axis).any()]
     rows = []
     for (method, variant), own in points.groupby(["method", "variant"], sort=False):
         value = own.set_index("axis")
         cells = [_number(value.loc[axis]) if axis in value.index else "–" for axis in known]
-        rows.append([UNTOUCHED.get(str(method), f"{method}: {variant}"), *cells])
-    titles = [AXES[axis] + (" ± deviation" if several else "") for axis in known]
-    return Sheet(["", *titles], rows)
+        rows.append([UNTOUCHED.get(str(method), str(variant)), str(method), *cells])
+    return Sheet(["", "method", *(AXES[axis] for axis in known)], rows)
 
 
 def _figure(points: pd.DataFrame, axis: str) -> go.Figure:
@@ -141,10 +149,11 @@ def _figure(points: pd.DataFrame, axis: str) -> go.Figure:
     figure.update_xaxes(ticks="outside", tickcolor=FAINT, **lines)
     figure.update_yaxes(**lines)
     figure.update_annotations(font={"size": 13, "color": INK})
+    for column, ends in enumerate(_ranges(points, known), 1):
+        update = figure.update_yaxes if axis else figure.update_xaxes
+        update(range=ends, row=1, col=column)
     if axis:
         figure.update_xaxes(title=axis_title(axis))
-        for column, ends in enumerate(_ranges(points, known), 1):
-            figure.update_yaxes(range=ends, row=1, col=column)
     else:
         figure.update_layout(margin={"l": 190})
         figure.update_xaxes(nticks=6)
@@ -161,9 +170,11 @@ def _lines(points: pd.DataFrame, legend: bool) -> Iterator[go.Scatter]:
     """Against a number: means as lines, deviations as bands."""
     untouched, varied = _parts(points)
     ends = [varied.x.min(), varied.x.max()]
+    for mean, method, line in _references(untouched):
+        yield _reference(ends, [mean, mean], method, line, mean, legend)
     for (method, own), (colour, band) in zip(varied.groupby("method", sort=False), COLOURS, strict=False):
         at = own.x.tolist()
-        if (own.deviation > 0).any():
+        if own.deviation.notna().all():
             edge = [*(own["mean"] + own.deviation), *(own["mean"] - own.deviation)[::-1]]
             yield go.Scatter(
                 x=[*at, *at[::-1]], y=edge, mode="lines", fill="toself", fillcolor=band,
@@ -174,8 +185,6 @@ def _lines(points: pd.DataFrame, legend: bool) -> Iterator[go.Scatter]:
             line={"color": colour, "width": 2}, marker={"size": 6},
             **_named(method, own, legend, "%{x}: %{customdata}"),
         )  # fmt: skip
-    for mean, method, dash in _references(untouched):
-        yield _reference(ends, [mean, mean], method, dash, mean, legend)
 
 
 def _dots(points: pd.DataFrame, legend: bool) -> Iterator[go.Scatter]:
@@ -183,6 +192,8 @@ def _dots(points: pd.DataFrame, legend: bool) -> Iterator[go.Scatter]:
     untouched, varied = _parts(points)
     variants = list(dict.fromkeys(varied.variant))
     count = varied.method.nunique()
+    for mean, method, line in _references(untouched):
+        yield _reference([mean, mean], [-0.5, len(variants) - 0.5], method, line, mean, legend)
     for number, ((method, own), (colour, _)) in enumerate(
         zip(varied.groupby("method", sort=False), COLOURS, strict=False)
     ):
@@ -190,11 +201,9 @@ def _dots(points: pd.DataFrame, legend: bool) -> Iterator[go.Scatter]:
         yield go.Scatter(
             x=own["mean"].tolist(), y=[variants.index(v) + aside for v in own.variant], mode="markers",
             marker={"size": 9, "color": colour},
-            error_x={"array": own.deviation.tolist(), "color": colour, "thickness": 1.5, "width": 4},
+            error_x={"array": own.deviation.fillna(0).tolist(), "color": colour, "thickness": 1.5},
             **_named(method, own, legend, "%{customdata}"),
         )  # fmt: skip
-    for mean, method, dash in _references(untouched):
-        yield _reference([mean, mean], [-0.5, len(variants) - 0.5], method, dash, mean, legend)
 
 
 def _named(method: object, own: pd.DataFrame, legend: bool, hover: str) -> dict[str, object]:
@@ -208,25 +217,27 @@ def _named(method: object, own: pd.DataFrame, legend: bool, hover: str) -> dict[
     }
 
 
-def _references(untouched: pd.DataFrame) -> Iterator[tuple[float, str, str]]:
-    for (_, one), dash in zip(untouched.iterrows(), DASHES, strict=False):
-        yield float(one["mean"]), str(one.method), dash
+def _references(untouched: pd.DataFrame) -> Iterator[tuple[float, str, dict[str, object]]]:
+    for (_, one), (dash, colour) in zip(untouched.iterrows(), DASHES, strict=False):
+        yield float(one["mean"]), str(one.method), {"color": colour, "width": 1.5, "dash": dash}
 
 
 def _reference(
-    x: Sequence[float], y: Sequence[float], method: str, dash: str, mean: float, legend: bool
+    x: Sequence[float], y: Sequence[float], method: str, line: dict[str, object], mean: float, legend: bool
 ) -> go.Scatter:
     return go.Scatter(
-        x=x, y=y, mode="lines", line={"color": INK, "width": 1.2, "dash": dash},
-        name=UNTOUCHED[method], legendgroup=method, showlegend=legend,
+        x=x, y=y, mode="lines", line=line,
+        name=UNTOUCHED[method], legendgroup=method, showlegend=legend, legendrank=1001,
         hovertemplate=f"{UNTOUCHED[method]}: {mean:.1f} %<extra></extra>",
     )  # fmt: skip
 
 
 def _ranges(points: pd.DataFrame, axes: Sequence[str]) -> list[tuple[float, float]]:
     """Ends of the value axes: equally long, each around its own values."""
-    low = (points["mean"] - points.deviation).groupby(points.axis).min()[list(axes)]
-    high = (points["mean"] + points.deviation).groupby(points.axis).max()[list(axes)]
+    deviation = points.deviation.fillna(0)
+    low = (points["mean"] - deviation).groupby(points.axis).min()[list(axes)]
+    high = (points["mean"] + deviation).groupby(points.axis).max()[list(axes)]
     span = max(LEAST, float((high - low).max())) * (1 + 2 * PAD)
-    middle = (low + high) / 2
-    return [(float(m - span / 2), float(m + span / 2)) for m in middle]
+    room = span * PAD  # there is hardly anything beyond 0 and 100 %
+    starts = ((low + high - span) / 2).clip(upper=100 + room - span).clip(lower=-room)
+    return [(float(start), float(start + span)) for start in starts]

@@ -92,11 +92,11 @@ def measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
     command = (
         shlex.join(["anchorline", *sys.argv[1:]]) if sys.argv[0].endswith("anchorline") else "Python API"
     )
-    weights = "RANDOM weights: these figures say nothing about any method" if encoder.random else "weights"
+    random = "; RANDOM weights: these figures say nothing about any method" if encoder.random else ""
     return {
         "Command": command,
         "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes",
-        "Encoder": f"{encoder.name} ({weights}, hash {encoder.hash}) on {encoder.device}",
+        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}{random}",
         "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

@@ -54,8 +54,8 @@ def write_map(
         title=f"Where {len(images)} shifted images lie",
         text=f"Each dot is an image, coloured by its class; maps are made by {HOW[how]}. Only who is near "
         "whom carries meaning: directions, distances between far groups and places in different maps do not "
-        f"compare.{of_logits} Hover for class and set; a click on a class hides it, a double click shows it "
-        "alone.",
+        f"compare.{of_logits} Where intervals overlap, the order is not a finding. Hover for class and "
+        "set; a click on a class hides it, a double click shows it alone.",
         figure=_figure(rows, scores, classes),
         sheet=_sheet(scores),
     )
@@ -85,11 +85,11 @@ def _sentences(scores: pd.DataFrame) -> Iterator[str]:
     original = scores[scores.space != "map"]
     best, worst = (original.loc[i] for i in (original.agreement.idxmax(), original.agreement.idxmin()))
     if len(original) == 1:
-        yield f"{_interval(best)} % of an image’s {K} nearest neighbours are of its class."
+        yield f"{_interval(best)}\u00a0% of an image’s {K} nearest neighbours are of its class."
         return
     yield (
-        f"Before any map is drawn, {_interval(best)} % of an image’s {K} nearest neighbours are of its "
-        f"class under {best.method}, the most, and {_interval(worst)} % under {worst.method}, the least."
+        f"Before any map is drawn, {_interval(best)}\u00a0% of an image’s {K} nearest neighbours are of its "
+        f"class under {best.method}, the most, and {_interval(worst)}\u00a0% under {worst.method}, the least."
     )
 
 
