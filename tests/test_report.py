@@ -16,12 +16,13 @@ import pytest
 
 from anchorline.report import Changed, Histogram, MethodDetails, Mistake, write_report
 from anchorline.report.blends import blends
+from anchorline.report.cells import DASH
+from anchorline.report.figures import COLOURS
 from anchorline.report.labels import place
-from anchorline.report.layers import COLOURS, DECADES, deviations, radii
+from anchorline.report.layers import DECADES, deviations, radii
 from anchorline.report.radar import MOST, radars
 from anchorline.report.results import Results
 from anchorline.report.summary import sentences
-from anchorline.report.tables import DASH
 from anchorline.report.trade import pareto_front
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -156,6 +157,7 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.scripts: list[tuple[str | None, str]] = []
+        self.ids: list[str | None] = []  # of the scripts
         self.text: list[str] = []
         self.feed(text)
 
@@ -164,6 +166,7 @@ class Page(HTMLParser):
 
         if tag == "script":
             self.scripts.append((dict(attrs).get("type"), ""))
+            self.ids.append(dict(attrs).get("id"))
 
     def handle_data(self, data: str) -> None:
         if self.cdata_elem == "script":
@@ -173,7 +176,11 @@ class Page(HTMLParser):
             self.text.append(data)
 
     def figures(self) -> list[dict[str, Any]]:
-        return [json.loads(data) for kind, data in self.scripts if kind == "application/json"]
+        found = [json.loads(data) for kind, data in self.scripts if kind == "application/json"]
+        return [one for one in found if isinstance(one, dict)]
+
+    def json(self, name: str) -> Any:
+        return json.loads(self.scripts[self.ids.index(name)][1])
 
 
 def spoken(rows: pd.DataFrame) -> list[str]:
@@ -212,7 +219,7 @@ def test_the_summary_of_one_method(method: str, last: str):
 
 def test_the_page_shows_results_with_sign_unit_and_interval(tmp_path: Path):
     text = page(tmp_path, table(), [detail()], notes=["Shift 'sketch' holds 7 of the 10 classes."])
-    assert re.search(r'class="best" data-value="92.0">92.0<small>91.0.93.0</small>', text)
+    assert re.search(r'class="best" data-value="92" data-spread="91 93">92.0<small>91.0.93.0</small>', text)
     assert re.search(r'class="gain"[^>]*>\+20.0<', text)
     assert re.search(r'class="loss"[^>]*>\N{MINUS SIGN}8.0<', text)
     for expected in ("86.2 M", "MiB", "31.4", "27.1", "id-positive", "outlier-positive"):
@@ -224,6 +231,7 @@ def test_the_page_shows_results_with_sign_unit_and_interval(tmp_path: Path):
 def test_several_seeds_show_mean_and_deviation(tmp_path: Path):
     text = page(tmp_path, table(seeds=3))
     assert "93.0<small>± 1.0</small>" in text
+    assert 'data-spread="1">93.0' in text
     assert f"91.0{DASH}93.0" not in text
 
 
@@ -251,13 +259,16 @@ def test_names_are_text_everywhere(tmp_path: Path):
     plain = Page(page(tmp_path, harmless, [detail("a")], curves=curve("a"), movements=moved))
     parsed = Page(page(tmp_path, rows, [bad], **kinds))
 
-    sources = [a["src"] or "" for tag, a in parsed.elements if tag == "img"]
-    assert len(sources) == 5
-    assert {s[:22] for s in sources} == {"data:image/png;base64,"}
+    numbers = [a["data-picture"] for tag, a in parsed.elements if tag == "img"]
+    assert numbers == ["0"] * 5  # all alike, so it stands there once
+    (pictures,) = parsed.json("pictures")
+    assert pictures.startswith("data:image/png;base64,")
     assert not any(name.startswith("on") for _, a in parsed.elements for name in a)
     assert [kind for kind, _ in parsed.scripts] == [kind for kind, _ in plain.scripts]
     assert parsed.text.count(HOSTILE) > 15
-    drawn = json.dumps(parsed.figures())
+    figures = parsed.figures()
+    assert any(HOSTILE in json.dumps(f["layout"].pop("meta")) for f in figures)  # data alone: of the CSV
+    drawn = json.dumps(figures)
     assert "&lt;/script&gt;" in drawn
     assert "<img" not in drawn
 
@@ -400,7 +411,7 @@ def test_the_page_says_that_blends_train_nothing(tmp_path: Path):
     text = page(tmp_path, table(), curves=pd.concat([curve(), curve("fine-tune")]))
     assert "Nothing was trained for these curves" in text
     assert 'href="#blends"' in text
-    assert len(Page(text).figures()) == 4  # trade, radars and two blends
+    assert len(Page(text).figures()) == 5  # trade, radars, changes by set and two blends
     assert "once a seed" not in text
     assert "once a seed" in page(tmp_path, table(seeds=2), curves=curve(seeds=2))
 
@@ -492,8 +503,8 @@ def test_changed_images_are_counted_and_shown(tmp_path: Path):
     section = text.split('<section id="changed">')[1].split("</section>")[0]
     assert section.count("<details") == 1
     assert ">1,200<" in section
-    assert 'class="loss" data-value="-1000.0">\N{MINUS SIGN}1,000<' in section
-    assert 'class="gain" data-value="10.0">+10<' in section
+    assert 'class="loss" data-value="-1000">\N{MINUS SIGN}1,000<' in section
+    assert 'class="gain" data-value="10">+10<' in section
     assert 'cat → <span class="wrong">dog</span>' in section
     assert '<span class="wrong">dog</span> → cat' in section
     assert 'title="flags: cat/2.png"' in section

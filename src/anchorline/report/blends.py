@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, axis_title, plain_layout
+from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, axis_title, plain_layout, with_data
 
 AXES = {
     "id_accuracy": "in distribution: accuracy (%)",
@@ -48,11 +48,13 @@ def blends(curves: pd.DataFrame) -> list[tuple[str, go.Figure]]:
     if curves.empty:
         return []
     table = curves.astype(dict.fromkeys(AXES, float)).assign(method=curves["method"].astype(str))
-    found = {str(name): _curve(group) for name, group in table.groupby("method", sort=False)}
+    groups = {str(name): group for name, group in table.groupby("method", sort=False)}
+    found = {name: _curve(group) for name, group in groups.items()}
     widths = [high - low for c in found.values() for low, high in map(c.extent, AXES)]
     span = max([LEAST, *(w for w in widths if math.isfinite(w))]) * (1 + 2 * PAD)
     figures = [(name, _figure(curve, span)) for name, curve in found.items()]
-    return [(name, figure) for name, figure in figures if figure]
+    columns = ["method", "seed", "alpha", "chosen", *AXES]
+    return [(name, with_data(figure, groups[name][columns])) for name, figure in figures if figure]
 
 
 def _curve(group: pd.DataFrame) -> Curve:

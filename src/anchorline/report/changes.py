@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from anchorline.report.tables import DASH, Cell, Column, Table, signed
+from anchorline.report.cells import DASH, Cell, Column, Table, signed
 
 
 def changes_table(label: str, changes: pd.DataFrame) -> Table:

@@ -1,6 +1,6 @@
 """What the report shows of one method beyond its rows in the results table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +56,13 @@ class MethodDetails:
     changes: pd.DataFrame = field(default_factory=pd.DataFrame)
     # PNGs of the same image as the encoder sees it: without the learned frame, and with it.
     frames: Sequence[tuple[bytes, bytes]] = ()
+
+    # By set, test first. Columns confidence, accuracy (of a bin of confidence: means in [0, 1]; a bin without
+    # images is left out), share (of the set's images, in [0, 1]), scaled (bool: after temperature scaling).
+    reliability: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    # By set, test first. Columns coverage (share of images answered, the most confident first, rising) and
+    # risk (share wrong among them), both in [0, 1]; a few hundred points draw as well as all.
+    risk_coverage: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def shows_changes(self) -> bool:

@@ -1,20 +1,17 @@
-"""What all figures share, and the histograms of confidence.
+"""What all figures share: colours, layout, the data that their CSV holds.
 
 Plotly reads a subset of HTML in every text, so names pass through `plot_text` first.
 """
 
 import html
 
-import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
-
-from anchorline.report.details import Histogram, MethodDetails
 
 ACCENT, OTHER, INK, FAINT, RULE = "#0072b2", "#d55e00", "#22262b", "#8a929a", "#e6e8ea"
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
-BINS = 25
-FACETS = 3  # histograms side by side
+# Lines that are told apart: a colour, and a style for each round of colours.
+COLOURS = (ACCENT, OTHER, "#009e73", "#cc79a7", INK)
 
 
 def plot_text(text: str, limit: int = 28) -> str:
@@ -41,56 +38,14 @@ def axis_title(text: str) -> dict[str, object]:
     return {"text": text, "font": {"size": 13}}
 
 
-def confidence(details: MethodDetails) -> go.Figure | None:
-    """Histograms of the confidence on the test set against each outlier set, one facet a set.
+def plain_axis(**more: object) -> dict[str, object]:
+    """An axis that stays as it is drawn."""
+    quiet = {"zeroline": False, "fixedrange": True, "linecolor": FAINT, "showline": True}
+    return quiet | {"ticks": "outside", "tickcolor": FAINT, "gridcolor": RULE} | more
 
-    None where the method has no histogram.
-    """
-    test = next((h for h in details.histograms if h.role == "test"), None)
-    outliers: list[Histogram | None] = [h for h in details.histograms if h.role == "outlier"]
-    if test is None and not outliers:
-        return None
-    facets = outliers or [None]
-    count = -(-len(facets) // FACETS)
-    height = 76 + 210 * count
-    figure = make_subplots(
-        rows=count,
-        cols=FACETS,
-        shared_yaxes="all",
-        subplot_titles=[plot_text(h.set, 34) if h else "" for h in facets],
-        horizontal_spacing=0.04,
-        vertical_spacing=80 / height,
-    )
-    for index, outlier in enumerate(facets):
-        cell = {"row": index // FACETS + 1, "col": index % FACETS + 1}
-        if test is not None:
-            figure.add_trace(_steps(test, ACCENT, "rgba(0,114,178,0.22)"), **cell)
-        if outlier is not None:
-            figure.add_trace(_steps(outlier, OTHER, "rgba(213,94,0,0.12)"), **cell)
-    figure.update_layout(**plain_layout(1040, height), margin={"l": 56, "r": 8, "t": 34, "b": 52})
-    axis = {"zeroline": False, "fixedrange": True, "linecolor": FAINT, "showline": True}
-    figure.update_xaxes(range=[0, 1], dtick=0.25, showgrid=False, ticks="outside", tickcolor=FAINT, **axis)
-    figure.update_yaxes(rangemode="tozero", gridcolor=RULE, nticks=4, **axis | {"showline": False})
-    figure.update_yaxes(title=axis_title("% of images"), col=1)
-    for index in range(max(len(facets) - FACETS, 0), len(facets)):  # the lowest of each column
-        cell = {"row": index // FACETS + 1, "col": index % FACETS + 1}
-        figure.update_xaxes(title=axis_title("confidence"), **cell)
-    figure.update_annotations(font={"size": 13, "color": INK})
+
+def with_data(figure: go.Figure, table: pd.DataFrame) -> go.Figure:
+    """The figure, with what its CSV button writes: real names, values in full."""
+    plain = table.astype(object).where(table.notna(), None)
+    figure.update_layout(meta={"columns": [str(c) for c in table.columns], "rows": plain.to_numpy().tolist()})
     return figure
-
-
-def _steps(histogram: Histogram, line: str, fill: str) -> go.Scatter:
-    scores = histogram.scores[np.isfinite(histogram.scores)]
-    counts, edges = np.histogram(scores, bins=BINS, range=(0.0, 1.0))
-    share = (100 * counts / max(len(scores), 1)).round(2).tolist()
-    return go.Scatter(
-        x=edges.round(2).tolist(),
-        y=[*share, share[-1]],
-        mode="lines",
-        line={"shape": "hv", "width": 1.5, "color": line},
-        fill="tozeroy",
-        fillcolor=fill,
-        name="",
-        text=[plot_text(histogram.set)] * len(edges),
-        hovertemplate=f"%{{text}}: %{{y:.1f}} % of images from %{{x:.2f}} to + {1 / BINS:.2f}",
-    )

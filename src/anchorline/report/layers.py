@@ -12,8 +12,17 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, axis_title, plain_layout, plot_text
-from anchorline.report.tables import DASH
+from anchorline.report.cells import DASH
+from anchorline.report.figures import (
+    COLOURS,
+    FAINT,
+    INK,
+    RULE,
+    axis_title,
+    plain_layout,
+    plot_text,
+    with_data,
+)
 
 COLUMNS = ["method", "seed", "epoch", "parameter", "deviation", "radius"]
 UNIT = "sum of absolute values, largest row"
@@ -21,7 +30,6 @@ WIDTH, HEIGHT = 1040, 440  # pixels: all figures, that of the methods
 ROW, LEAST, MOST = 14, 260, 600  # pixels: a row of a heat map, and all of its rows
 LABEL, LABEL_LENGTH = 15, 30  # pixels between two names beside the rows, characters of one
 DECADES = 3.0  # below the largest value; layers that rounding alone has moved would take up the rest
-COLOURS = (ACCENT, OTHER, "#009e73", "#cc79a7", INK)
 STYLES = (("solid", "circle"), ("dash", "circle-open"), ("dot", "diamond-open"))  # for each five methods
 SHADES = ((0, "#dfebf4"), (0.5, "#4f9fce"), (1, "#00304d"))
 AXIS = {"zeroline": False, "fixedrange": True, "ticks": "outside", "tickcolor": FAINT}
@@ -58,7 +66,7 @@ def deviations(movements: pd.DataFrame) -> go.Figure | None:
     figure.update_xaxes(title=axis_title("layer, in the order of the model"), **x_axis, **line)
     layout = plain_layout(WIDTH, HEIGHT) | {"showlegend": True, "legend": {"x": 1.01, "y": 1}}
     figure.update_layout(**layout, margin={"l": 72, "r": 16, "t": 12, "b": 52})
-    return figure
+    return with_data(figure, table[[*COLUMNS[:5], "layer"]])
 
 
 def radii(movements: pd.DataFrame) -> list[tuple[str, go.Figure]]:
@@ -109,7 +117,7 @@ def _heat_maps(group: pd.DataFrame, ends: tuple[float, float]) -> go.Figure:
     colours = {"cmin": ends[0], "cmax": ends[1], "colorscale": SHADES, "colorbar": bar}
     layout = plain_layout(WIDTH, height + 84) | {"coloraxis": colours}
     figure.update_layout(**layout, margin={"l": 228, "r": 16, "t": 32, "b": 52})
-    return figure
+    return with_data(figure, group[COLUMNS])
 
 
 def _numbered(movements: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import struct
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -13,18 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from anchorline.report import tables
-from anchorline.report.blends import blends
-from anchorline.report.changes import changes_table
+from anchorline.report.contents import contents
 from anchorline.report.details import MethodDetails
-from anchorline.report.figures import confidence
-from anchorline.report.layers import deviations, radii
-from anchorline.report.radar import radars
 from anchorline.report.results import Results
-from anchorline.report.summary import sentences
-from anchorline.report.trade import trade
 
 SMALL = 128  # pixels: images of learned frames up to this width are shown twice as large
+SCRIPTS = ("figures.js", "tables.js", "downloads.js", "start.js")
 
 
 def write_report(
@@ -32,11 +27,13 @@ def write_report(
     *,
     title: str,
     rows: pd.DataFrame,
-    details: Sequence[MethodDetails],
-    curves: pd.DataFrame,
-    movements: pd.DataFrame,
-    facts: Mapping[str, str],
-    notes: Sequence[str],
+    details: Sequence[MethodDetails] = (),
+    curves: pd.DataFrame | None = None,
+    movements: pd.DataFrame | None = None,
+    differences: pd.DataFrame | None = None,
+    facts: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+    guarantee: str = "",
 ) -> None:
     """Write one self-contained HTML page about a comparison.
 
@@ -46,14 +43,18 @@ def write_report(
         rows: the results table, one row per (method, seed, set, metric); methods, shifts and
             outlier sets appear in the order in which they first occur.
         details: what else is known of each method, in the order to show; may lack methods.
-        curves: the axes at each strength of each blend, may be empty; columns method, seed, alpha (share
-            of the pre-trained part: 0 is adapted alone, 1 untouched alone), chosen (whether it is the
-            strength in use), id_accuracy, shift_accuracy, auroc (percent, NaN where unknown).
-        movements: how far each layer moved, may be empty; columns method, seed, epoch, parameter (in the
-            order of the model), deviation (from the pre-trained weights, of the largest row: its sum of
-            absolute values), radius (learned for it, in the same units, NaN where there is none).
+        curves: the axes at each strength of each blend; columns method, seed, alpha (share of the pre-trained
+            part: 0 is adapted alone, 1 untouched alone), chosen (whether it is the strength in use),
+            id_accuracy, shift_accuracy, auroc (percent, NaN where unknown).
+        movements: how far each layer moved; columns method, seed, epoch, parameter (in the order of the
+            model), deviation (from the pre-trained weights, of the largest row: its sum of absolute values),
+            radius (learned for it, in the same units, NaN where there is none).
+        differences: tested differences between methods; columns a, b, axis (id_accuracy, shift_accuracy,
+            auroc), difference (points, a less b), low, high (95 % interval), p (two-sided), p_holm (corrected
+            over the pairs of the axis), beyond_noise (bool).
         facts: how this was measured: label and value, in the order to show.
         notes: sentences that the reader must know.
+        guarantee: a sentence on what the open-set threshold promises here, such as the share to keep.
 
     Raises:
         ValueError: `rows` is empty or mixes suites or encoders, or a thumbnail is neither PNG
@@ -61,7 +62,10 @@ def write_report(
     """
     if rows.empty:
         raise ValueError("a report needs at least one row of results")
-    results = Results(rows)
+    curves, movements, differences = (
+        pd.DataFrame() if table is None else table for table in (curves, movements, differences)
+    )
+    pictures = _Pictures()
     environment = Environment(
         loader=PackageLoader("anchorline.report", "."),
         autoescape=True,
@@ -69,26 +73,19 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"thumbnail": _thumbnail, "shown_width": _shown_width}
-    radar = radars(results)
-    charts = [(d.method, confidence(d)) for d in details]
-    plotly_js, page_js = get_plotlyjs(), _read("page.js")
+    environment.filters |= {
+        "picture": pictures.number,
+        "shown_width": _shown_width,
+        "figure_json": _figure_json,
+    }
+    plotly_js, page_js = get_plotlyjs(), "\n".join(_read(f"scripts/{name}") for name in SCRIPTS)
     page = environment.get_template("template.html.j2").render(
+        **contents(Results(rows), details, curves, movements, differences, notes),
         title=title,
-        summary=sentences(results),
-        results=results,
-        tables=tables,
-        changes_table=changes_table,
-        details=details,
-        facts=facts,
+        facts=facts or {},
         notes=notes,
-        trade=_json(trade(results)),
-        radars=radar,
-        radar_json=_json(radar.figure if radar else None),
-        blends=[(method, _json(figure)) for method, figure in blends(curves)],
-        deviations=_json(deviations(movements)),
-        radii=[(method, _json(figure)) for method, figure in radii(movements)],
-        confidence=[(method, _json(figure)) for method, figure in charts if figure],
+        guarantee=guarantee,
+        pictures=pictures.json,
         style=Markup(_read("style.css")),
         plotly_js=Markup(plotly_js),
         page_js=Markup(page_js),
@@ -96,6 +93,19 @@ def write_report(
     )
     # A file name may hold bytes that are no text; they are shown as escapes.
     path.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+class _Pictures:
+    """The pictures of the page by number: methods share many, and each is written once."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}
+
+    def number(self, image: bytes) -> int:
+        return self.numbers.setdefault(image, len(self.numbers))
+
+    def json(self) -> Markup:
+        return Markup(json.dumps([_data_url(image) for image in self.numbers]))
 
 
 def _read(name: str) -> str:
@@ -108,18 +118,16 @@ def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _json(figure: go.Figure | None) -> Markup | None:
+def _figure_json(figure: go.Figure) -> Markup:
     """The figure as JSON that cannot end the <script> element it stands in."""
-    if figure is None:
-        return None
     text = figure.to_json()
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
 
 
-def _thumbnail(image: bytes) -> str:
-    """A data URL for an encoded PNG or JPEG."""
+def _data_url(image: bytes) -> str:
+    """An encoded PNG or JPEG as a data URL."""
     if image.startswith(b"\x89PNG\r\n\x1a\n"):
         kind = "png"
     elif image.startswith(b"\xff\xd8\xff"):

@@ -3,12 +3,13 @@
 import math
 from dataclasses import dataclass
 
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, plain_layout, plot_text
+from anchorline.report.cells import change
+from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, plain_layout, plot_text, with_data
 from anchorline.report.results import UNTOUCHED, Number, Results
-from anchorline.report.tables import change
 
 AXES = {"delta_id": "in distribution", "delta_shift": "shifts", "delta_auroc": "outliers"}
 COLUMNS, MOST = 4, 12  # radars side by side, and in all
@@ -58,6 +59,8 @@ def radars(results: Results) -> Radars | None:
     height += MARGIN["t"] + MARGIN["b"]
     figure.update_layout(**plain_layout(WIDTH, height), margin=MARGIN)
     figure.update_annotations(font={"size": 13, "color": INK}, yshift=36)
+    table = [{"method": m} | {a: n.mean for a, n in zip(AXES, c, strict=True)} for m, c in found.items()]
+    figure = with_data(figure, pd.DataFrame(table))
     return Radars(figure, centre, corner, len(shown), len(found) - len(shown))
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from statistics import fmean
 
 import pandas as pd
 
@@ -45,24 +46,34 @@ class Results:
         table = rows.assign(**text).astype({"value": float, "low": float, "high": float})
         # An evaluation that was repeated stands for itself once: the last one.
         table = table.drop_duplicates([*KEY, "seed"], keep="last")
-        self.numbers: dict[tuple[str, ...], Number] = {}
-        for key, group in table.groupby(KEY, sort=False):
-            single = len(group) == 1
-            self.numbers[key] = Number(
-                mean=group["value"].mean(),
-                low=group["low"].iloc[0] if single else math.nan,
-                high=group["high"].iloc[0] if single else math.nan,
-                deviation=math.nan if single else group["value"].std(ddof=1),
-                seeds=len(group),
-            )
+        groups = table.groupby(KEY, sort=False)
+        each = groups.agg(
+            mean=("value", "mean"),
+            low=("low", "first"),
+            high=("high", "first"),
+            deviation=("value", "std"),
+            seeds=("value", "size"),
+        )
+        # The interval of one seed says nothing of the mean of several, whose deviation stands for it.
+        each.loc[each["seeds"] > 1, ["low", "high"]] = math.nan
+        self.numbers: dict[tuple[str, ...], Number] = {
+            tuple(key): Number(*values)
+            for key, *values in zip(each.index, *(each[c].tolist() for c in each), strict=True)
+        }
+        self.held = {key[1:] for key in self.numbers}  # all that any method has
+        self._measured = {key[:2] for key in self.held}
         self.methods: list[str] = list(dict.fromkeys(text["method"]))
         self.seeds: int = int(table["seed"].nunique())
         self.sizes: dict[tuple[str, str], int] = {
             (role, name): int(n)
             for (role, name), n in table.dropna(subset=["n"]).groupby(["role", "set"])["n"].max().items()
         }
+        self.test = next(iter(self._sets(text, "test")), "")
         self.shifts = self._sets(text, "shift")
         self.outliers = self._sets(text, "outlier")
+        self.corruptions = self._sets(text, "corruption")  # "name/severity"
+        inside = text["role"].isin(["outlier", "detection"]) & (text["score"] != "")
+        self.detectors: list[str] = list(dict.fromkeys(text.loc[inside, "score"]))
 
     @staticmethod
     def _sets(text: pd.DataFrame, role: str) -> list[str]:
@@ -84,8 +95,30 @@ class Results:
 
     def in_distribution(self, method: str) -> Number:
         """Test accuracy in percent, with its interval."""
-        found = [n for key, n in self.numbers.items() if key[:3] == (method, "test", "accuracy")]
-        return found[0] if found else self.summary(method, "id_accuracy")
+        found = self.get(method, "test", "accuracy", self.test)
+        return self.summary(method, "id_accuracy") if math.isnan(found.mean) else found
+
+    def detection(
+        self, method: str, metric: str, detector: str, group: str = "all", convention: str = ""
+    ) -> Number:
+        """A detector's mean over a group of outlier sets ("all", "near" or "far").
+
+        Where the table lacks the mean over all sets, it is taken here, without an interval.
+        """
+        found = self.get(method, "detection", metric, group, detector, convention)
+        if group != "all" or not math.isnan(found.mean):
+            return found
+        each = [self.get(method, "outlier", metric, name, detector, convention) for name in self.outliers]
+        return Number(fmean(n.mean for n in each)) if each else found
+
+    def outlier_kept(self, method: str, name: str) -> Number:
+        """Share of an outlier set that the open-set threshold keeps, by whatever detector decides."""
+        scores = [key[3] for key in self.held if key[:3] == ("outlier", "kept", name)]
+        return self.get(method, "outlier", "kept", name, scores[0]) if scores else Number()
+
+    def has(self, role: str, metric: str) -> bool:
+        """Whether any method has it."""
+        return (role, metric) in self._measured
 
     def mean_shift(self, method: str) -> Number:
         """Mean accuracy over the shifts in percent.

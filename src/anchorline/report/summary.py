@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
 from markupsafe import Markup
 
 from anchorline.report.results import UNTOUCHED, Results
@@ -15,10 +16,11 @@ AXES = {  # metric: (its name, where the points are gained or lost, metric of th
 NAMED = 4  # at most so many methods are named in one list
 
 
-def sentences(results: Results) -> list[Markup]:
+def sentences(results: Results, differences: pd.DataFrame | None = None) -> list[Markup]:
     """The best method of each axis, and what adaptation gained and lost. Names are escaped.
 
-    Values are compared as they are shown, to 0.1, so what looks equal is called equal.
+    Values are compared as they are shown, to 0.1, so what looks equal is called equal. Where differences were
+    tested (the table of `write_report`), the last sentence tells those that are larger than noise.
     """
     written = [_best(results)]
     adapted = [m for m in results.methods if m != UNTOUCHED]
@@ -27,7 +29,9 @@ def sentences(results: Results) -> list[Markup]:
     if UNTOUCHED not in results.methods:
         text = "The untouched encoder ({}) was not run, so gains and losses are unknown."
         return [*written, Markup(text).format(_name(UNTOUCHED))]
-    return [s for s in (*written, _champion(results, adapted), _harmless(results, adapted)) if s]
+    tested = _tested(differences)
+    last = _beyond_noise(results, tested) if tested else _harmless(results, adapted)
+    return [s for s in (*written, _champion(results, adapted), last) if s]
 
 
 def _best(results: Results) -> Markup:
@@ -99,6 +103,46 @@ def _harmless(results: Results, adapted: Sequence[str]) -> Markup:
     return start + text.format(len(harmless), *verbs, _names(harmless))
 
 
+def _tested(differences: pd.DataFrame | None) -> dict[str, dict[str, float]]:
+    """By axis and method: the difference to the untouched encoder where it is beyond noise, else 0."""
+    found: dict[str, dict[str, float]] = {}
+    for pair in () if differences is None else differences.itertuples():
+        value = float(pair.difference) if pair.beyond_noise else 0.0
+        for method, other, signed in ((pair.a, pair.b, value), (pair.b, pair.a, -value)):
+            if other == UNTOUCHED:
+                found.setdefault(str(pair.axis), {})[str(method)] = signed
+    return found
+
+
+def _beyond_noise(results: Results, tested: dict[str, dict[str, float]]) -> Markup:
+    """Which differences to the untouched encoder are larger than noise, and who wins by that measure."""
+    parts = []
+    for axis, (_, where, _) in AXES.items():
+        if axis not in tested:
+            continue
+        gains = [m for m in results.methods if tested[axis].get(m, 0.0) > 0]
+        losses = [m for m in results.methods if tested[axis].get(m, 0.0) < 0]
+        told = [
+            Markup("{} ({})").format(_count(len(methods), noun), _names(methods))
+            for noun, methods in (("gain", gains), ("loss", losses))
+            if methods
+        ]
+        parts.append(Markup("{} {}").format(where, Markup(" and ").join(told) if told else "none"))
+    text = Markup("Of the differences to the untouched encoder, these are larger than noise: {}").format(
+        Markup("; ").join(parts)
+    )
+    others = [axis for axis in tested if axis != "id_accuracy"]
+    harmless = [
+        m
+        for m, gain in tested.get("id_accuracy", {}).items()
+        if gain > 0 and others and min(tested[a].get(m, 0.0) for a in others) >= 0
+    ]
+    if others and harmless:
+        verbs = "gains" if len(harmless) == 1 else "gain"
+        text += Markup(". So {} {} in distribution without a loss elsewhere").format(_names(harmless), verbs)
+    return text + "."
+
+
 def _shown(results: Results, method: str, metric: str) -> float:
     if metric == "id_accuracy":
         return round(results.in_distribution(method).mean, 1)
@@ -106,7 +150,8 @@ def _shown(results: Results, method: str, metric: str) -> float:
 
 
 def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
+    plural = "losses" if noun == "loss" else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
 
 
 def _join(words: Iterable[str]) -> str:

@@ -1,16 +1,5 @@
 "use strict";
 
-// Draw a figure from the JSON that stands in the page.
-function draw(target, source) {
-  const figure = JSON.parse(document.getElementById(source).textContent);
-  return Plotly.react(target, figure.data, figure.layout, { displayModeBar: false });
-}
-
-for (const plot of document.querySelectorAll("[data-figure]")) draw(plot, plot.dataset.figure);
-
-const choice = document.getElementById("confidence-method");
-choice?.addEventListener("change", () => draw("confidence-plot", choice.value));
-
 // Sort a table by the column of the header that was clicked; missing values stay last.
 const names = new Intl.Collator(undefined, { numeric: true });
 
@@ -36,6 +25,22 @@ function sort(header) {
   header.setAttribute("aria-sort", rising ? "ascending" : "descending");
 }
 
-for (const button of document.querySelectorAll("th > button")) {
-  button.addEventListener("click", () => sort(button.parentElement));
+function sortOnClick() {
+  for (const button of document.querySelectorAll("th > button")) {
+    button.addEventListener("click", () => sort(button.parentElement));
+  }
+}
+
+// A select shows one of several panels; its options are their ids.
+function choose(select) {
+  for (const option of select.options) {
+    document.getElementById(option.value).hidden = !option.selected;
+  }
+}
+
+function showChosen() {
+  for (const select of document.querySelectorAll("select[data-chooser]")) {
+    select.addEventListener("change", () => choose(select));
+    choose(select); // a browser may restore what was chosen before
+  }
 }

@@ -1,0 +1,209 @@
+"""Comparisons that were made on different days, as one: what `write_report` needs of all of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+SAME = {"suite_hash": "suite", "encoder_hash": "encoder"}  # column: what it tells
+LEVEL = 0.05  # a corrected p below it is called larger than noise
+RUN = ["method", "seed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """The tables of `write_report`, and what is known of how they came about.
+
+    Attributes:
+        rows: as in results.jsonl, each (method, seed) from the newest comparison that holds it.
+        curves, movements, differences: as in alpha.csv, movement.csv, differences.csv; may be empty.
+        facts: label and value, in the order to show.
+        notes: sentences that the reader must know.
+    """
+
+    rows: pd.DataFrame
+    curves: pd.DataFrame
+    movements: pd.DataFrame
+    differences: pd.DataFrame
+    facts: dict[str, str]
+    notes: list[str]
+
+
+def merge(directories: Sequence[str | Path]) -> Merged:
+    """Read comparison directories and put their results side by side.
+
+    Of a method and seed that several hold, the rows of the directory with the newest results.jsonl are kept.
+    Tested differences are kept where both methods' rows are those that were tested; they are corrected anew
+    (Holm 1979), for the pairs of all directories.
+
+    Raises:
+        ValueError: a directory holds no results; or two hold different suites, encoders, conventions of FPR,
+            temperatures or formats of rows. One sentence names both and what to do.
+    """
+    if not directories:
+        raise ValueError("there is nothing to merge; name at least one directory that compare wrote")
+    paths = list(dict.fromkeys(Path(d) for d in directories))
+    paths.sort(key=_age)
+    tables = {path: _rows(path) for path in paths}
+    first, *others = paths
+    for other in others:
+        _must_match(first, tables[first], other, tables[other])
+    for path in paths:
+        for column, what in SAME.items():
+            if tables[path][column].nunique() > 1:
+                raise ValueError(f"{path} holds rows of several {what}s; compare each into its own directory")
+    source = {key: path for path in paths for key in _runs(tables[path])}  # the newest wins
+    # Methods stand in the order of the oldest comparison that knows them.
+    order = {key: i for i, key in enumerate(dict.fromkeys(k for p in paths for k in _runs(tables[p])))}
+    kept = {path: _kept(tables[path], path, source) for path in paths}
+    rows = pd.concat(kept.values())
+    place = pd.Series([order[key] for key in _keys(rows)], index=rows.index, dtype=int)
+    rows = rows.assign(_place=place.to_numpy()).sort_values("_place", kind="stable").drop(columns="_place")
+    rows = rows.reset_index(drop=True)
+    curves, movements = (
+        pd.concat([_kept(_table(path, name), path, source) for path in paths], ignore_index=True)
+        for name in ("alpha.csv", "movement.csv")
+    )
+    differences = _differences({path: _table(path, "differences.csv") for path in paths}, tables, rows)
+    repeated = sum(len(_runs(t)) for t in tables.values()) - len(order)
+    notes = []
+    if repeated:
+        notes.append(f"{repeated} repeated runs (same method and seed) were left out: the newest counts.")
+    if len(paths) > 1 and not differences.empty:
+        notes.append("Differences between methods of different directories were not tested.")
+    return Merged(rows, curves, movements, differences, _facts(paths, rows), notes)
+
+
+def _age(path: Path) -> float:
+    try:
+        return (path / "results.jsonl").stat().st_mtime
+    except OSError as error:
+        raise ValueError(
+            f"{path} holds no results.jsonl ({error.strerror}); name a directory that compare wrote"
+        ) from error
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    try:
+        with (path / "results.jsonl").open(encoding="utf-8") as lines:
+            table = pd.DataFrame([json.loads(line) for line in lines])
+        needed = [*RUN, *SAME, "set", "role", "metric", "value", "score", "temperature", "convention", "unit"]
+        if table.empty or not set(needed) <= set(table.columns):
+            raise ValueError("columns are missing")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path / 'results.jsonl'} cannot be read ({error}); run compare again into that directory"
+        ) from error
+    return table
+
+
+def _table(path: Path, name: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path / name)
+    except (OSError, pd.errors.EmptyDataError):
+        return pd.DataFrame()
+
+
+def _must_match(first: Path, one: pd.DataFrame, second: Path, other: pd.DataFrame) -> None:
+    """Raise unless rows of both may stand in one table."""
+    mixed = f"{first} and {second} cannot share a report: "
+    for column, what in SAME.items():
+        a, b = one[column].iloc[0], other[column].iloc[0]
+        if a != b:
+            raise ValueError(f"{mixed}their {what} differs (hashes {a} and {b}); report each by itself")
+    if list(one.columns) != list(other.columns) or _release(one) != _release(other):
+        raise ValueError(
+            f"{mixed}their rows have different formats (versions {_release(one)} and {_release(other)}); "
+            "compare the older one again, finished runs are not trained anew"
+        )
+    for column in ("unit", "convention", "temperature"):
+        ours, theirs = _meanings(one, column), _meanings(other, column)
+        for key in ours.keys() & theirs.keys():
+            if ours[key] != theirs[key]:
+                said = " and ".join("/".join(sorted(map(str, v))) or "none" for v in (ours[key], theirs[key]))
+                name = " ".join(filter(None, key))
+                raise ValueError(f"{mixed}the {column} of {name} differs ({said}); compare one of them again")
+
+
+def _release(table: pd.DataFrame) -> str:
+    """Major and minor version that wrote the rows."""
+    versions = table["version"].astype(str) if "version" in table else pd.Series(["unknown"])
+    return "/".join(sorted({".".join(v.split(".")[:2]) for v in versions}))
+
+
+def _meanings(table: pd.DataFrame, column: str) -> dict[tuple[str, str], frozenset[object]]:
+    """By (metric, score): which conventions or units there are, or the one temperature.
+
+    A temperature that each run chose for itself on val says nothing of how it was measured.
+    """
+    text = table.assign(metric=table["metric"].astype(str), score=table["score"].fillna("").astype(str))
+    groups = text.dropna(subset=[column]).groupby(["metric", "score"])[column]
+    found = {(str(k[0]), str(k[1])): frozenset(values) for k, values in groups.unique().items()}
+    return {k: v for k, v in found.items() if column != "temperature" or (len(v) == 1 and k[1] != "scaled")}
+
+
+def _keys(table: pd.DataFrame) -> list[tuple[str, int]]:
+    return [(str(m), int(s)) for m, s in zip(table["method"], table["seed"], strict=True)]
+
+
+def _runs(table: pd.DataFrame) -> list[tuple[str, int]]:
+    return list(dict.fromkeys(_keys(table)))
+
+
+def _kept(table: pd.DataFrame, path: Path, source: dict[tuple[str, int], Path]) -> pd.DataFrame:
+    """The rows of runs for which this directory stands."""
+    if table.empty:
+        return table
+    return table[[source.get(key) == path for key in _keys(table)]]
+
+
+def _differences(
+    found: dict[Path, pd.DataFrame], tables: dict[Path, pd.DataFrame], rows: pd.DataFrame
+) -> pd.DataFrame:
+    """Pairs of methods whose rows are those that were tested, once each, corrected together."""
+    now = _identity(rows)
+    current = []
+    for path, pairs in reversed(found.items()):  # the newest first: of a repeated pair it is kept
+        if pairs.empty:
+            continue
+        then = _identity(tables[path])
+        same = {m for m in then if then[m] == now[m]}
+        current.append(pairs[pairs["a"].isin(same) & pairs["b"].isin(same)])
+    if not current:
+        return pd.DataFrame()
+    table = pd.concat(current, ignore_index=True)
+    unordered = [(axis, *sorted((a, b))) for a, b, axis in table[["a", "b", "axis"]].itertuples(index=False)]
+    table = table[~pd.Series(unordered, dtype=object).duplicated()].reset_index(drop=True)
+    table["p_holm"] = table.groupby("axis")["p"].transform(_holm)
+    return table.assign(beyond_noise=table["p_holm"] < LEVEL)
+
+
+def _holm(p: pd.Series) -> pd.Series:
+    """Holm's step-down correction: p sorted, times the number of hypotheses left, never falling."""
+    order = p.sort_values()
+    left = pd.Series(range(len(order), 0, -1), index=order.index)
+    return (order * left).cummax().clip(upper=1.0).reindex(p.index)
+
+
+def _identity(table: pd.DataFrame) -> dict[str, frozenset[tuple[int, str]]]:
+    """Of each method: its seeds with the hash of what was asked for."""
+    asked = table["config_hash"].astype(str) if "config_hash" in table else pd.Series("", index=table.index)
+    found: dict[str, set[tuple[int, str]]] = {}
+    for (method, seed), one in zip(_keys(table), asked, strict=True):
+        found.setdefault(method, set()).add((seed, one))
+    return {method: frozenset(values) for method, values in found.items()}
+
+
+def _facts(paths: Sequence[Path], rows: pd.DataFrame) -> dict[str, str]:
+    def several(column: str) -> str:
+        return ", ".join(dict.fromkeys(rows[column].dropna().astype(str))) if column in rows else "unknown"
+
+    return {
+        "Merged from": ", ".join(map(str, paths)),
+        "Suite": f"{several('suite')} (hash {several('suite_hash')})",
+        "Encoder": f"{several('encoder')} (weights hash {several('encoder_hash')})",
+        "Seeds": several("seed"),
+        "Version": f"anchorline {several('version')}, commit {several('commit')}",
+    }

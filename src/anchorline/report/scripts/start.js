@@ -1,0 +1,7 @@
+"use strict";
+
+showChosen();
+sortOnClick();
+offerDownloads();
+drawInView();
+showPictures();
