@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.ablation_page import AXES, write_ablation
+from anchorline.ablation_figure import AXES
+from anchorline.ablation_page import write_ablation
 from anchorline.ablations import REPROGRAMMER, Ablation, find_ablation
 from anchorline.blends import ALPHAS
 from anchorline.checkpoints import write_text
