@@ -1,31 +1,43 @@
 """Mahalanobis and relative Mahalanobis distances, quick for many classes and sound for few images.
 
-pytorch-ood's classes invert the plain float32 scatter matrix, singular where images are fewer than
-dimensions, and multiply by it once a class: 26 Tflop for 50,000 images x 1,000 classes x 512 dimensions. The
-distances here are the same; the covariance is shrunk towards a multiple of the identity as far as Ledoit &
-Wolf 2004 find best, which for many images is not at all.
+The distances are those of pytorch-ood's classes, which multiply by the precision once a class: 26 Tflop for
+50,000 images x 1,000 classes x 512 dimensions. And they invert the plain scatter matrix in float32, which is
+singular where images are fewer than dimensions, and poor where they are not many more. So val chooses
+between it and the estimate that is shrunk towards a multiple of the identity as far as Ledoit & Wolf 2004
+find best; where the plain one is singular there is no choice.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from anchorline.detection.evidence import Known
-from anchorline.detection.fitting import Score, UnfitError
+from anchorline.detection.fitting import Score, Space, UnfitError
 from anchorline.detection.on_features import class_means
+
+Shrinkage = Literal["none", "ledoit-wolf"]
 
 
 class Gaussian:
-    """Means [K, D] with one covariance: that of the centred features [N, D]."""
+    """Means [K, D] with one covariance: that of the centred features [N, D].
 
-    def __init__(self, means: Tensor, centred: Tensor) -> None:
+    Raises `UnfitError` where all features lie at their means.
+    """
+
+    def __init__(self, means: Tensor, centred: Tensor, shrinkage: Shrinkage) -> None:
         if not centred.any():
             raise UnfitError("the covariance needs a class with two different training images; add images")
-        covariance, _ = ledoit_wolf(centred.numpy(), assume_centered=True)
-        self.precision = torch.linalg.inv(torch.from_numpy(covariance))
-        self._root = torch.linalg.cholesky(self.precision)
+        count, width = centred.shape
+        if shrinkage == "none" and count - len(means) >= width:
+            ridge = 1e-6 * torch.eye(width, dtype=centred.dtype)  # pytorch-ood's
+            covariance = (centred.T @ centred + ridge) / count
+        else:
+            covariance = torch.from_numpy(ledoit_wolf(centred.numpy(), assume_centered=True)[0])
+        self._root = torch.linalg.cholesky(torch.linalg.inv(covariance))
         self._means = means @ self._root
 
     def squared_distances(self, features: Tensor) -> Tensor:
@@ -33,25 +45,31 @@ class Gaussian:
         return torch.cdist(features.double() @ self._root, self._means).square()
 
 
-def within(known: Known) -> Gaussian:
+def space(known: Known) -> Space:
+    """The plain covariance only where it has an inverse."""
+    plain = len(known.train_labels) - len(known.classes) >= known.train.features.shape[1]
+    return {"shrinkage": ["none", "ledoit-wolf"] if plain else ["ledoit-wolf"]}
+
+
+def _within(known: Known, shrinkage: Shrinkage) -> Gaussian:
     """The mean of each class, and the covariance within classes, of the training images."""
     features, labels = known.train.features.double(), known.train_labels
     means = class_means(features, labels, len(known.classes))
-    return Gaussian(means, features - means[labels])
+    return Gaussian(means, features - means[labels], shrinkage)
 
 
-def mahalanobis(known: Known) -> Score:
+def mahalanobis(known: Known, shrinkage: Shrinkage) -> Score:
     """Half the squared distance to the nearest class mean, negated."""
-    classes = within(known)
+    classes = _within(known, shrinkage)
     return lambda evidence: -classes.squared_distances(evidence.features).amin(1) / 2
 
 
-def rmd(known: Known) -> Score:
+def rmd(known: Known, shrinkage: Shrinkage) -> Score:
     """The squared distance to the mean of all training images minus that to the nearest class mean."""
-    classes = within(known)
+    classes = _within(known, shrinkage)
     features = known.train.features.double()
     mean = features.mean(0, keepdim=True)
-    background = Gaussian(mean, features - mean)
+    background = Gaussian(mean, features - mean, shrinkage)
     return lambda evidence: (
         background.squared_distances(evidence.features)[:, 0]
         - classes.squared_distances(evidence.features).amin(1)

@@ -72,6 +72,7 @@ DETECTORS: dict[str, Detector] = {
             "Lee et al. 2018, arXiv 1807.03888",
             "features",
             gaussians.mahalanobis,
+            gaussians.space,
         ),
         Detector(
             "rmd",
@@ -79,6 +80,7 @@ DETECTORS: dict[str, Detector] = {
             "Ren et al. 2021, arXiv 2106.09022",
             "features",
             gaussians.rmd,
+            gaussians.space,
         ),
         Detector(
             "vim",
