@@ -47,8 +47,9 @@ def _points(file: Path) -> tuple[tuple[float, float], ...]:
             raise ValueError("an accuracy is not between 0 and 100")
         ReferenceLine.fit(points)
     except (OSError, ValueError, KeyError, pd.errors.ParserError) as error:
+        reason = " ".join(str(error).split())  # the parser's ends a line
         raise UserError(
-            f"cannot use {file} as reference models ({error}); give a CSV with the columns "
+            f"cannot use {file} as reference models ({reason}); give a CSV with the columns "
             f"{' and '.join(columns)} in percent, and two models or more"
         ) from error
     return points
