@@ -1,0 +1,165 @@
+"""How well detectors tell outlier sets from test, by hand; and what a classifier is examined with."""
+
+import math
+
+import pytest
+import torch
+from examined import CLASSES, by_key, classifier_on, confident, examined, images, said, suite_of, sure
+
+from anchorline import Suite, adapt
+from anchorline.detection import DETECTORS
+from anchorline.evaluation import ID_POSITIVE, OUTLIER_POSITIVE, Options, examine, measure, outcomes
+from anchorline.evaluation.detection import detection
+from anchorline.evaluation.examining import UNFITTED
+from anchorline.features import Features, FeatureStore
+from anchorline.measures.detection import resampled
+from anchorline.measures.resampling import Resamples, interval
+from anchorline.scores import mcm
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_words():
+    """Ten thousand nouns take the text tower seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchorline.detection.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
+        yield
+
+
+TEST = sure(
+    [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.25, 0.25]], [0, 1, 2, 1]
+)  # confidence .9, .8, .6, .5
+FAR = sure([[0.7, 0.15, 0.15], [0.4, 0.3, 0.3], [0.34, 0.33, 0.33]])
+BY_HAND = {  # in order: .9 i, .8 i, .7 o, .6 i, .5 i, .4 o, .34 o
+    ("auroc", ""): 10 / 12,
+    ("aupr_in", ""): 0.5 + 0.25 * (2 / 3 + 3 / 4) / 2 + 0.25 * (3 / 4 + 4 / 5) / 2,
+    ("aupr_out", ""): 2 / 3 + (1 / 2 + 3 / 5) / 2 / 3,
+    ("fpr95", ID_POSITIVE): 1 / 3,
+    ("fpr95", OUTLIER_POSITIVE): 1 / 2,
+    ("detection_error", ""): 1 / 6,
+}
+
+
+def test_each_measure_by_hand():
+    found = by_key(detection(examined({"test": TEST, "o": FAR})))
+    for (metric, convention), share in BY_HAND.items():
+        one, mean = (found[*at, metric, "msp", convention] for at in (("o", "outlier"), ("all", "detection")))
+        assert one.value == mean.value == pytest.approx(100 * share)
+        assert (one.unit, one.n, one.temperature, mean.n, mean.temperature) == ("%", 3, 1.0, None, 1.0)
+    assert len({round(share, 9) for share in BY_HAND.values()}) == 6  # else they could be exchanged
+    assert len(found) == 2 * 2 * 6
+
+
+def test_a_detector_reads_its_own_scores():
+    found = by_key(detection(examined({"test": TEST, "o": FAR}, detectors=("msp", "energy", "mcm"))))
+    by_pairs = (mcm(TEST.cosines)[:, None] > mcm(FAR.cosines)[None]).double().mean().item()
+    assert found["o", "outlier", "auroc", "mcm", ""].value == pytest.approx(100 * by_pairs)
+    assert found["o", "outlier", "auroc", "energy", ""].value == pytest.approx(50, abs=25)
+    temperatures = {m.score: m.temperature for m in found.values()}
+    assert (temperatures["msp"], temperatures["mcm"]) == (1, 1)
+    assert math.isnan(temperatures["energy"])  # it has none
+
+
+def test_means_over_all_near_and_far_sets():
+    sets = {"test": TEST, "x": confident([0.95]), "y": FAR, "z": confident([0.55])}  # AUROC 0, 10/12, 3/4
+
+    def means(near):
+        found = detection(examined(sets, near=near))
+        return {m.set: m.value for m in found if (m.role, m.metric, m.score) == ("detection", "auroc", "msp")}
+
+    everywhere = pytest.approx(100 * (0 + 10 / 12 + 3 / 4) / 3)
+    assert means(["x"]) == {"all": everywhere, "near": 0, "far": pytest.approx(100 * (10 / 12 + 3 / 4) / 2)}
+    assert means(["y", "x"]) == {"all": everywhere, "near": pytest.approx(1000 / 24), "far": 75}
+    assert means([]) == means(["x", "y", "z"]) == {"all": everywhere}
+
+
+def test_intervals_are_of_the_same_resamples():
+    sets = {"test": TEST, "x": confident([0.95, 0.6, 0.55]), "y": FAR}
+    found = by_key(detection(examined(sets)))
+    draws = [
+        resampled(TEST.confidence, sets[name].confidence, Resamples(repeats=50), ("test", name))["auroc"]
+        for name in ("x", "y")
+    ]
+    one, mean = (found[*at, "auroc", "msp", ""] for at in (("x", "outlier"), ("all", "detection")))
+    assert (one.low, one.high) == pytest.approx(interval(100 * draws[0]))
+    assert (mean.low, mean.high) == pytest.approx(interval(100 * (draws[0] + draws[1]) / 2))
+    assert one.low < one.value < one.high
+
+
+# ---- what is examined
+
+
+class Known:
+    """A feature store that knows its sets by name."""
+
+    def __init__(self, found: dict[str, torch.Tensor]) -> None:
+        self.found = found
+
+    def images(self, encoder, images, progress=None) -> Features:
+        return Features(self.found[images.name], (), 0.0)
+
+
+def test_outliers_face_the_same_classes_as_test(tiny_encoder):
+    # The same images on both sides: nothing can tell them apart. Were test's maximum taken over its
+    # two classes and the outliers' over three, test would look the more confident.
+    rows = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    rows[:, 2] = rows[:, 0]
+    whole = suite_of({"test": said(rows.tolist(), [0, 1] * 25), "o": said(rows.tolist())})
+    test = images("test", [0, 1] * 25, columns=(0, 1))
+    task = Suite("s", CLASSES, images("train", []), images("val", []), test, {}, whole.outliers)
+    found, left_out = examine(classifier_on(tiny_encoder), task, Known({"test": rows, "o": rows}))
+    assert found.said["o"].logits[:, 2].isneginf().all()
+    aurocs = {m.score: m.value for m in detection(found) if (m.set, m.metric) == ("o", "auroc")}
+    assert aurocs == dict.fromkeys(UNFITTED, 50)
+    assert left_out == {}
+
+
+def test_a_suite_without_train_and_val(tiny_encoder, colour_folders):
+    folders = {name: colour_folders / name for name in ("test", "dark", "grey")}
+    bare = Suite.for_classes(
+        ("blue", "green", "red"), folders["test"], {"dark": folders["dark"]}, {"grey": folders["grey"]}
+    )
+    classifier = adapt(
+        tiny_encoder, Suite.from_folders(colour_folders / "train", folders["test"]), "zero-shot"
+    )
+    found, left_out = examine(classifier, bare, FeatureStore())
+    assert found.val is None
+    assert [scorer.name for scorer in found.scorers] == [name for name in DETECTORS if name in UNFITTED]
+    assert left_out == {}
+    rows = by_key(measure(found))
+    assert {m.score for m in rows.values()} == {"", *UNFITTED}
+    assert "kept" not in {m.metric for m in rows.values()}
+    assert all(math.isfinite(m.value) for m in rows.values())
+
+
+def test_detectors_are_fitted_on_train_and_chosen_on_val(tiny_encoder, colours):
+    classifier, store = adapt(tiny_encoder, colours, "zero-shot"), FeatureStore()
+    found, left_out = examine(classifier, colours, store)
+    assert {scorer.name for scorer in found.scorers} | left_out.keys() == DETECTORS.keys()
+    assert len(left_out) + len(found.scorers) == len(DETECTORS)
+    assert len(left_out) <= 1  # what needs patches, where the encoder gives none
+    known = found.scorers[0].known
+    for said_of, images_of in (
+        (known.train, colours.train),
+        (known.val, colours.val),
+        (found.val, colours.val),
+    ):
+        assert said_of.truth.tolist() == images_of.labels.tolist()
+        views = classifier.views(store, images_of)
+        assert torch.equal(said_of.logits, classifier.logits(views))
+        assert torch.allclose(said_of.features @ known.weight.T + known.bias, said_of.logits, atol=1e-4)
+    assert len(known.synthetic.logits) == 2 * len(colours.val)
+    assert known.synthetic.labels is None
+    assert list(found.said) == ["test", "dark", "grey"]
+    assert found.before is found.said  # this is the untouched one
+    other = outcomes(classifier, colours, store)
+    given, _ = examine(classifier, colours, store, untouched=other, options=Options(keep=0.5))
+    assert given.before is other
+    assert given.options.keep == 0.5
+
+
+def test_without_outlier_sets_no_detector_is_fitted(tiny_encoder, colours):
+    bare = Suite("s", colours.classes, colours.train, colours.val, colours.test, colours.shifts)
+    found, left_out = examine(adapt(tiny_encoder, bare, "zero-shot"), bare, FeatureStore())
+    assert (found.scorers, left_out) == ([], {})
+    assert found.val is not None
+    assert {m.role for m in measure(found)} == {"test", "shift", "summary"}
