@@ -77,6 +77,7 @@ def write_report(
         "picture": pictures.number,
         "shown_width": _shown_width,
         "figure_json": _figure_json,
+        "data_json": _data_json,
     }
     plotly_js, page_js = get_plotlyjs(), "\n".join(_read(f"scripts/{name}") for name in SCRIPTS)
     page = environment.get_template("template.html.j2").render(
@@ -119,8 +120,15 @@ def _hash(script: str) -> str:
 
 
 def _figure_json(figure: go.Figure) -> Markup:
-    """The figure as JSON that cannot end the <script> element it stands in."""
-    text = figure.to_json()
+    return _harmless(figure.to_json())
+
+
+def _data_json(values: object) -> Markup:
+    return _harmless(json.dumps(values, separators=(",", ":")))
+
+
+def _harmless(text: str) -> Markup:
+    """JSON that cannot end the <script> element it stands in."""
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)

@@ -87,8 +87,9 @@ def severity_curves(results: Results) -> go.Figure | None:
                 cell = {"row": r, "col": c}
                 figure.update_xaxes(title=axis_title("severity"), showticklabels=True, **cell)
     figure.update_xaxes(**plain_axis(showgrid=False), range=[-0.2, 5.2], dtick=1)
-    values = [y for line in lines.values() for _, y in line]
-    ends = [max(0.0, min(values) - 3), min(100.0, max(values) + 3)] if values else [0, 100]
+    # A method that fails must not flatten the curves of the others: grey lines may run out below.
+    values = [y for (_, method), line in lines.items() for _, y in line if method in named]
+    ends = [max(0.0, min(values) - 8), min(100.0, max(values) + 3)] if values else [0, 100]
     figure.update_yaxes(**plain_axis(showline=False, ticks=""), nticks=5, range=ends)
     figure.update_yaxes(title=axis_title("accuracy (%)"), title_standoff=6, col=1)
     for r, row in enumerate(rows, 1):

@@ -1,9 +1,11 @@
 """The tables of the three axes, of the shifts, the corruptions and the classes."""
 
+import math
+
 import pandas as pd
 
 from anchorline.report.cells import Cell, Column, Table, change, mark_best, percent, quantity
-from anchorline.report.results import Number, Results
+from anchorline.report.results import Results
 
 
 def main_table(results: Results) -> Table:
@@ -58,13 +60,16 @@ def shift_table(results: Results) -> Table:
 
 
 def class_table(label: str, per_class: pd.DataFrame) -> Table:
-    """Percent accuracy by class and set."""
-    columns = [Column("Class"), *(Column(str(name), "%") for name in per_class.columns)]
-    rows = [
-        [Cell(str(name)), *(percent(Number(float(v))) for v in values)]
-        for name, values in zip(per_class.index, per_class.to_numpy(), strict=True)
+    """Percent accuracy by class and set, without its rows: those are `class_rows`."""
+    return Table(label, [Column("Class"), *(Column(str(name), "%") for name in per_class.columns)], [])
+
+
+def class_rows(per_class: pd.DataFrame) -> list[list[str | float | None]]:
+    """Name and values of each class; None where a set lacks it."""
+    return [
+        [str(name), *(None if math.isnan(v) else float(f"{v:.10g}") for v in values)]
+        for name, values in zip(per_class.index, per_class.to_numpy(dtype=float), strict=True)
     ]
-    return Table(label, columns, rows)
 
 
 def _images(results: Results, role: str, name: str | None) -> str:

@@ -2,6 +2,7 @@
 
 showChosen();
 sortOnClick();
+fillOnOpening();
 offerDownloads();
 drawInView();
 showPictures();

@@ -44,3 +44,28 @@ function showChosen() {
     choose(select); // a browser may restore what was chosen before
   }
 }
+
+// Rows of large tables stand in the page as JSON, and become cells when the fold around them is opened.
+function fill(table) {
+  const rows = JSON.parse(document.getElementById(table.dataset.rows).textContent);
+  delete table.dataset.rows;
+  for (const [name, ...values] of rows) {
+    const row = table.tBodies[0].insertRow();
+    const header = document.createElement("th");
+    header.scope = "row";
+    header.textContent = name;
+    row.append(header);
+    for (const value of values) {
+      const cell = row.insertCell();
+      cell.textContent = value === null ? "\u2013" : value.toFixed(1);
+      if (value !== null) cell.dataset.value = value;
+    }
+  }
+}
+
+function fillOnOpening() {
+  for (const table of document.querySelectorAll("[data-rows]")) {
+    const fold = table.closest("details");
+    fold.addEventListener("toggle", () => fill(table), { once: true });
+  }
+}
