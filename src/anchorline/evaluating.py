@@ -44,6 +44,7 @@ def evaluate(
             "give images of its classes"
         )
     narrator, store, options = narrator or Silent(), store or FeatureStore(), options or Options()
+    options.columns_of_subsets(suite.classes)  # a mistake shows before the long work
     learnt = [name for name, images in (("train", suite.train), ("val", suite.val)) if len(images)]
     suite, _ = suite_features(store, classifier.encoder, suite, narrator.bar, {"train", "val"} - set(learnt))
     for note in suite.notes:
