@@ -41,7 +41,8 @@ def _names(file: Path) -> tuple[str, ...]:
 def _points(file: Path) -> tuple[tuple[float, float], ...]:
     columns = ["id_accuracy", "shift_accuracy"]
     try:
-        table = pd.read_csv(file)[columns].astype(float) / 100
+        # Without index_col, a delimiter at the end of each line would move the columns.
+        table = pd.read_csv(file, index_col=False)[columns].astype(float) / 100
         points = tuple((float(x), float(y)) for x, y in table.to_numpy())
         if not all(0 <= share <= 1 for point in points for share in point):
             raise ValueError("an accuracy is not between 0 and 100")
