@@ -35,6 +35,12 @@ def test_all_that_can_be_asked(tmp_path):
     assert read_options(MeasureOptions(keep=1)).keep == 1
 
 
+@pytest.mark.filterwarnings("ignore:Length of header")
+def test_a_delimiter_at_the_end_of_each_line_moves_no_column(tmp_path):
+    file = write(tmp_path / "models.csv", "id_accuracy,shift_accuracy\n70,60,\n80,70,\n")
+    assert read_options(MeasureOptions(reference=file)).reference == ((0.7, 0.6), (0.8, 0.7))
+
+
 def refused(given: MeasureOptions) -> str:
     with pytest.raises(UserError) as caught:
         read_options(given)
