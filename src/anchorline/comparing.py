@@ -122,7 +122,7 @@ def compare(
     for row in rows:
         for seed in seeds if row.training else seeds[:1]:
             classifier = adapt(
-                encoder, adapted_to, row, seed, store,
+                encoder, suite if row.name == UNTOUCHED else adapted_to, row, seed, store,
                 run=_run(directory, row, seed), narrator=narrator, trackers=trackers,
                 reuse=[e.classifier for e in evaluated], overwrite=True,
             )  # fmt: skip
