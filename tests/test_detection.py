@@ -380,3 +380,10 @@ def test_pytorch_ood_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pytorch_ood.detector", None)
     with pytest.raises(UserError, match=r"anchorline\[detection\]"):
         fit_all(EASY, ["msp"])
+
+
+def test_temperature_needs_validation_images() -> None:
+    none = replace(EASY, val=take(EASY.val, ALL, slice(0)), val_labels=EASY.val_labels[:0])
+    fitted, left_out = fit_all(none, ["temperature", "msp"])
+    assert [scorer.name for scorer in fitted] == ["msp"]
+    assert "validation images" in left_out["temperature"]

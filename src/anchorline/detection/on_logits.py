@@ -42,10 +42,15 @@ def gen_space(known: Known) -> Space:
     return {"gamma": space["gamma"], "M": sorted({min(m, len(known.classes)) for m in space["M"]})}
 
 
-def temperature(known: Known) -> Score:
+def temperature(known: Known, t: float) -> Score:
     """MSP at the temperature of least cross-entropy on val."""
-    detector = detectors().MaxSoftmax(None, t=best_temperature(known))
+    detector = detectors().MaxSoftmax(None, t=t)
     return lambda evidence: -detector.predict_logits(evidence.logits.double())
+
+
+def temperature_space(known: Known) -> Space:
+    """One value: the cross-entropy chooses, not the synthetic outliers."""
+    return {"t": [best_temperature(known)]}
 
 
 @torch.enable_grad()

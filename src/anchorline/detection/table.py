@@ -50,6 +50,7 @@ DETECTORS: dict[str, Detector] = {
             "Guo et al. 2017, arXiv 1706.04599",
             "logits",
             on_logits.temperature,
+            on_logits.temperature_space,
         ),
         Detector(
             "kl-matching",
