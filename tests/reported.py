@@ -101,7 +101,13 @@ class Suite:
                 skill = -30.0
             trained = number > 0
             for seed in range(self.seeds if trained else 1):
-                same = {"method": method, "seed": seed, "config_hash": f"c{number}", "version": "0.1.0"}
+                same = {
+                    "method": method,
+                    "seed": seed,
+                    "config_hash": f"c{number}",
+                    "version": "0.1.0",
+                    "commit": "c",
+                }
                 same |= {"suite": "made-up", "suite_hash": "s", "encoder": "tiny", "encoder_hash": "e"}
                 own = _Rows(same | self.identity, rng)
                 axes = self._one(own, skill + (rng.normal(0, 0.3) if trained else 0.0), number)

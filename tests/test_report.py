@@ -13,15 +13,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from reported import CORRUPTIONS, DETECTORS, Suite
 
-from anchorline.report import Changed, Histogram, MethodDetails, Mistake, write_report
+from anchorline.report import (
+    Changed,
+    Histogram,
+    MethodDetails,
+    Mistake,
+    calibration,
+    detectors,
+    robustness,
+    write_report,
+)
 from anchorline.report.blends import blends
-from anchorline.report.cells import DASH
+from anchorline.report.cells import DASH, Table
 from anchorline.report.figures import COLOURS
+from anchorline.report.heat import changes_by_set, matrices
 from anchorline.report.labels import place
 from anchorline.report.layers import DECADES, deviations, radii
 from anchorline.report.radar import MOST, radars
 from anchorline.report.results import Results
+from anchorline.report.severity import severity_curves
 from anchorline.report.summary import sentences
 from anchorline.report.trade import pareto_front
 
@@ -525,6 +537,129 @@ def test_frames_must_be_png(tmp_path: Path):
     bad = MethodDetails("ftp", "", [], [], pd.DataFrame(), frames=[(PNG, jpeg)])
     with pytest.raises(ValueError, match="must be PNG"):
         page(tmp_path, table(), [bad])
+
+
+def test_a_method_that_fails_stands_at_the_edge_of_the_trade(tmp_path: Path):
+    axes = {f"method {i}": (80.0 + i, 60.0 + i, 90.0) for i in range(8)} | {"failed": (20.0, 11.0, 60.0)}
+    text = page(tmp_path, table(axes))
+    figure = Page(text).figures()[0]
+    assert figure["layout"]["xaxis"]["range"][0] > 70
+    assert [a["text"] for a in figure["layout"]["annotations"]].count("failed (20.0 / 11.0)") == 1
+    assert "Triangles at the edge" in text
+    assert "Triangles at the edge" not in page(tmp_path, table())
+
+
+DIFFERENCES = pd.DataFrame(
+    [
+        ("zero-shot", "ftp", "id_accuracy", -20.0, True),
+        ("zero-shot", "fine-tune", "id_accuracy", -22.0, True),
+        ("fine-tune", "zero-shot", "shift_accuracy", -8.0, True),
+        ("ftp", "zero-shot", "shift_accuracy", 1.5, False),
+        ("ftp", "fine-tune", "shift_accuracy", 9.5, True),
+    ],
+    columns=["a", "b", "axis", "difference", "beyond_noise"],
+).assign(low=lambda t: t.difference - 1, high=lambda t: t.difference + 1, p=0.01, p_holm=0.03)
+
+
+def test_the_summary_tells_what_is_larger_than_noise():
+    told = sentences(Results(table()), DIFFERENCES)
+    assert html.unescape(re.sub("</?b>", "", told[-1])) == (
+        "Of the differences to the untouched encoder, these are larger than noise: in distribution 2 gains "
+        "(fine-tune, ftp); under shift 1 loss (fine-tune). So ftp gains in distribution without a loss "
+        "elsewhere."
+    )
+    assert len(told) == 3
+
+
+def test_differences_stand_on_both_sides_and_only_those_beyond_noise_are_coloured():
+    axis, figure = matrices(DIFFERENCES)[1]
+    assert axis == "mean of shifts"
+    heat = figure.data[0]
+    names = list(figure.layout.yaxis.ticktext)
+    at = {name: i for i, name in enumerate(names)}
+    assert heat.z[at["ftp"]][at["fine-tune"]] == -heat.z[at["fine-tune"]][at["ftp"]] == 9.5
+    assert heat.z[at["ftp"]][at["zero-shot"]] == 0  # within noise: white, and its number pale
+    assert heat.text[at["zero-shot"]][at["ftp"]].endswith(">\N{MINUS SIGN}1.5</span>")
+    assert heat.text[at["ftp"]][at["fine-tune"]] == "<b>+9.5</b>"
+    assert heat.z[0][0] is None
+
+
+def test_changes_by_set_end_at_a_scale_that_one_failure_does_not_set():
+    axes = {"zero-shot": (70.0, 60.0, 90.0)} | {f"m {i}": (70.0 + i / 9, 61.0, 90.0) for i in range(30)}
+    figure = changes_by_set(Results(table(axes | {"failed": (10.0, 9.0, 50.0)})))
+    accuracy, auroc = figure.data
+    assert accuracy.zmax == auroc.zmax == -accuracy.zmin < 5
+    assert tuple(accuracy.z[-1]) == (-60.0, -51.0, -51.0, -51.0)
+    assert accuracy.text[-1][0] == "\N{MINUS SIGN}60.0"
+    assert list(figure.layout.xaxis.ticktext) == ["test", "sketch", "emoji", "mean", "flags"]
+    assert changes_by_set(Results(table({"ftp": AXES["ftp"]}))) is None
+
+
+@pytest.fixture(scope="module")
+def whole() -> Results:
+    return Results(Suite(("zero-shot", "ftp"), seeds=1, shifts=("filled", "sketch")).rows())
+
+
+def numbers(shown: Table) -> dict[str, list[str]]:
+    return {row[0].text: [cell.text for cell in row[1:]] for row in shown.rows}
+
+
+def test_detectors_by_method_and_by_set(whole: Results):
+    by_method = detectors.methods_table(whole, detectors.AUROC, "near")
+    assert len(by_method.columns) == 1 + len(DETECTORS)
+    expected = whole.get("ftp", "detection", "auroc", "near", "knn").mean
+    assert numbers(by_method)["ftp"][DETECTORS.index("knn")] == f"{expected:.1f}"
+    by_set = detectors.sets_table(whole, "ftp", detectors.FPR95)
+    assert [c.title for c in by_set.columns[-3:]] == ["near", "far", "all sets"]
+    assert len(by_set.rows) == len(DETECTORS)
+    best = [row[1] for row in by_set.rows if row[1].tone == "best"]
+    assert best[0].value == min(row[1].value for row in by_set.rows)
+
+
+def test_the_mean_of_outlier_sets_is_taken_where_the_table_lacks_it():
+    rows = Suite(("zero-shot",), seeds=1).rows()
+    results = Results(rows[rows.role != "detection"])
+    each = [results.get("zero-shot", "outlier", "auroc", s, "msp").mean for s in results.outliers]
+    assert results.detection("zero-shot", "auroc", "msp").mean == pytest.approx(np.mean(each))
+    assert detectors.groups(results) == ["all"]
+
+
+def test_robustness_calibration_and_open_set_decisions(whole: Results):
+    assert robustness.places(whole) == ["mean of shifts", "filled", "sketch", "test"]
+    mean = robustness.robustness_table(whole, "mean of shifts")
+    broken = [c.title for c in mean.columns].index("broken")
+    each = [whole.get("ftp", "shift", "broken", s).mean for s in whole.shifts]
+    assert mean.rows[1][broken].value == pytest.approx(np.mean(each))
+    assert robustness.places(Results(table())) == []
+    kept = robustness.open_set_table(whole)
+    assert kept is not None
+    assert [c.group for c in kept.columns[1:7]] == ["test", "test", "filled", "filled", "sketch", "sketch"]
+    assert robustness.open_set_table(Results(table())) is None
+    errors = calibration.calibration_table(whole, "shift", "sketch")
+    assert [c.title for c in errors.columns[1:]] == ["ECE", "NLL", "Brier"] * 2 + ["AURC"]
+    scaled = whole.get("ftp", "shift", "nll", "sketch", "scaled").mean
+    assert numbers(errors)["ftp"][4] == f"{scaled:.2f}"
+
+
+def test_severity_curves_start_at_the_clean_test_set(whole: Results):
+    figure = severity_curves(whole)
+    assert len([a for a in figure.layout.annotations if a.text]) == 16
+    clean = whole.in_distribution("ftp").mean
+    lines = [line for line in figure.data if line.name == "ftp"]
+    assert len(lines) == 16
+    assert {line.y[0] for line in lines} == {clean}
+    at_three = [whole.get("ftp", "corruption", "accuracy", f"{c}/3").mean for c in CORRUPTIONS]
+    assert lines[0].y[3] == pytest.approx(np.mean(at_three))
+    assert severity_curves(Results(table())) is None
+
+
+@pytest.mark.parametrize("marked", ["a method", "a note", "nothing"])
+def test_what_an_oracle_chose_is_marked_at_the_top(tmp_path: Path, marked: str):
+    axes = {"zero-shot": AXES["zero-shot"], "ftp (oracle)" if marked == "a method" else "ftp": AXES["ftp"]}
+    notes = ["selected by the oracle"] if marked == "a note" else ["nothing to say"]
+    text = page(tmp_path, table(axes), notes=notes)
+    assert ('class="banner"' in text) == (marked != "nothing")
+    assert ("They are optimistic" in text.split("<nav")[0]) == (marked != "nothing")
 
 
 def test_labels_never_overlap():

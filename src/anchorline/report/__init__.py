@@ -4,6 +4,7 @@ This package takes plain data and imports nothing from the rest of anchorline.
 """
 
 from anchorline.report.details import Changed, Histogram, MethodDetails, Mistake
+from anchorline.report.merging import Merged, merge
 from anchorline.report.page import write_report
 
-__all__ = ["Changed", "Histogram", "MethodDetails", "Mistake", "write_report"]
+__all__ = ["Changed", "Histogram", "Merged", "MethodDetails", "Mistake", "merge", "write_report"]

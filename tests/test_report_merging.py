@@ -1,0 +1,129 @@
+"""Comparisons of different days as one report, and what may not be mixed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from reported import Suite
+
+from anchorline.report import merge, write_report
+
+SMALL: dict[str, Any] = {
+    "shifts": ("filled",),
+    "outliers": ("flags",),
+    "detectors": ("msp",),
+    "corruptions": (),
+}
+
+
+def directory(path: Path, methods: tuple[str, ...], day: int, seeds: int = 1, **identity: Any) -> Path:
+    """A comparison directory, as `compare` writes one on that day."""
+    suite = Suite(methods, seeds=seeds, identity=identity, **SMALL)
+    path.mkdir()
+    rows = suite.rows()
+    (path / "results.jsonl").write_text(rows.to_json(orient="records", lines=True))
+    suite.curves().to_csv(path / "alpha.csv", index=False)
+    suite.movements().to_csv(path / "movement.csv", index=False)
+    suite.differences().to_csv(path / "differences.csv", index=False)
+    os.utime(path / "results.jsonl", (day, day))
+    return path
+
+
+def test_methods_of_two_days_stand_side_by_side(tmp_path: Path):
+    late = directory(tmp_path / "late", ("zero-shot", "ftp", "wise-ft"), 2)
+    early = directory(tmp_path / "early", ("zero-shot", "fine-tune"), 1)
+    merged = merge([late, early])
+    assert list(merged.rows["method"].unique()) == ["zero-shot", "fine-tune", "ftp", "wise-ft"]
+    assert not merged.rows.duplicated(
+        ["method", "seed", "set", "role", "metric", "score", "convention"]
+    ).any()
+    assert set(merged.curves["method"]) == {"wise-ft"}
+    assert set(merged.movements["method"]) == {"fine-tune", "ftp"}
+    assert str(early) in merged.facts["Merged from"]
+    assert any("1 repeated run" in note for note in merged.notes)
+    tables = {"curves": merged.curves, "movements": merged.movements, "differences": merged.differences}
+    write_report(
+        tmp_path / "r.html", title="t", rows=merged.rows, facts=merged.facts, notes=merged.notes, **tables
+    )
+
+
+def test_the_newest_rows_of_a_repeated_run_are_kept(tmp_path: Path):
+    early = directory(tmp_path / "early", ("zero-shot", "ftp"), 1, seeds=2)
+    late = directory(tmp_path / "late", ("zero-shot", "ftp"), 2, commit="new")
+    lines = pd.read_json(early / "results.jsonl", lines=True).assign(commit="old")
+    (early / "results.jsonl").write_text(lines.to_json(orient="records", lines=True))
+    os.utime(early / "results.jsonl", (1, 1))
+    rows = merge([late, early]).rows
+    kept = rows.groupby(["method", "seed"])["commit"].unique().map(list).to_dict()
+    assert kept == {("zero-shot", 0): ["new"], ("ftp", 0): ["new"], ("ftp", 1): ["old"]}
+
+
+def test_differences_are_corrected_for_the_pairs_of_all_directories(tmp_path: Path):
+    one = directory(tmp_path / "one", ("zero-shot", "ftp"), 1)
+    other = directory(tmp_path / "other", ("zero-shot", "fine-tune", "spd"), 2, config_hash="same")
+    again = directory(tmp_path / "again", ("zero-shot", "lora"), 3, config_hash="same")
+    for path, p in ((one, 0.02), (other, 0.01), (again, 0.03)):
+        table = pd.read_csv(path / "differences.csv").assign(p=p)
+        table.to_csv(path / "differences.csv", index=False)
+    found = merge([one, other, again]).differences
+    own = found[found.axis == "auroc"].set_index(["a", "b"])["p_holm"].to_dict()
+    # The untouched encoder of `one` was asked for otherwise than the newest one: its pair is not kept.
+    assert ("zero-shot", "ftp") not in own
+    assert own["zero-shot", "lora"] == pytest.approx(0.04)  # Holm: 4 x .01, 3 x .01, 2 x .01, 1 x .03, rising
+    assert own["fine-tune", "spd"] == pytest.approx(0.04)
+    assert found["beyond_noise"].all()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("suite_hash", "another", "their suite differs"),
+        ("encoder_hash", "another", "their encoder differs"),
+        ("version", "0.2.0", "different formats"),
+        ("unit", "points", "the unit of"),
+        ("convention", "outlier-positive", "the convention of fpr95 msp"),
+        ("temperature", 2.0, "the temperature of"),
+    ],
+)
+def test_what_does_not_compare_is_refused(tmp_path: Path, column: str, value: Any, says: str):
+    one = directory(tmp_path / "one", ("zero-shot",), 1)
+    other = directory(tmp_path / "other", ("ftp",), 2)
+    rows = pd.read_json(other / "results.jsonl", lines=True)
+    where = (
+        rows["metric"].eq("fpr95")
+        if column in ("convention", "unit", "temperature")
+        else rows["method"].notna()
+    )
+    rows.loc[where, column] = value
+    (other / "results.jsonl").write_text(rows.to_json(orient="records", lines=True))
+    os.utime(other / "results.jsonl", (2, 2))
+    with pytest.raises(ValueError, match=says) as raised:
+        merge([other, one])
+    assert str(one) in str(raised.value)
+    assert str(other) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_temperatures_that_val_chose_may_differ(tmp_path: Path):
+    one = directory(tmp_path / "one", ("zero-shot",), 1)
+    other = directory(tmp_path / "other", ("ftp",), 2)
+    rows = pd.read_json(other / "results.jsonl", lines=True)
+    rows.loc[rows["score"] == "scaled", "temperature"] = 3.3
+    (other / "results.jsonl").write_text(rows.to_json(orient="records", lines=True))
+    assert set(merge([one, other]).rows["method"]) == {"zero-shot", "ftp"}
+
+
+def test_directories_without_results_are_named(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"nowhere holds no results\.jsonl"):
+        merge([tmp_path / "nowhere"])
+    with pytest.raises(ValueError, match="nothing to merge"):
+        merge([])
+    broken = directory(tmp_path / "broken", ("zero-shot",), 1)
+    for text in ("{", '{"method": "x"}\n'):
+        (broken / "results.jsonl").write_text(text)
+        with pytest.raises(ValueError, match="cannot be read"):
+            merge([broken])
