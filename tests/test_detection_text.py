@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from anchorline import Encoder, load_encoder
 from anchorline.detection import Arrays, Known, fit_all, local_scores, nouns, patch_features
+from anchorline.detection.evidence import take
 from anchorline.detection.on_text import gl_mcm, mined, neglabel
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
@@ -47,12 +48,13 @@ def test_neglabel_rewritten(groups: int) -> None:
     assert set(mined(words.float(), CAPTIONS).tolist()) == set(farthest.tolist())
     order = torch.randperm(1500, generator=torch.Generator().manual_seed(0))
     expected = []
-    for image in OTHERS.features.double():
+    few = take(OTHERS, torch.arange(6), slice(15))
+    for image in few.features.double():
         positive = sum(math.exp(SCALE * float(image @ c)) for c in CAPTIONS.double())
         parts = words[mined(words.float(), CAPTIONS)][order].view(groups, -1, WIDTH)
         negative = (SCALE * parts @ image).exp().sum(1)
         expected.append(float((positive / (positive + negative)).mean()))
-    found = neglabel(EASY, groups)(OTHERS)
+    found = neglabel(EASY, groups)(few)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-4, atol=1e-9)
 
 
