@@ -44,7 +44,7 @@ def test_methods_of_two_days_stand_side_by_side(tmp_path: Path):
     assert set(merged.curves["method"]) == {"wise-ft"}
     assert set(merged.movements["method"]) == {"fine-tune", "ftp"}
     assert str(early) in merged.facts["Merged from"]
-    assert any("1 repeated run" in note for note in merged.notes)
+    assert any("newest counts: 1." in note for note in merged.notes)
     tables = {"curves": merged.curves, "movements": merged.movements, "differences": merged.differences}
     write_report(
         tmp_path / "r.html", title="t", rows=merged.rows, facts=merged.facts, notes=merged.notes, **tables

@@ -70,7 +70,7 @@ def merge(directories: Sequence[str | Path]) -> Merged:
     repeated = sum(len(_runs(t)) for t in tables.values()) - len(order)
     notes = []
     if repeated:
-        notes.append(f"{repeated} repeated runs (same method and seed) were left out: the newest counts.")
+        notes.append(f"Repeated runs (same method and seed) left out, the newest counts: {repeated}.")
     if len(paths) > 1 and not differences.empty:
         notes.append("Differences between methods of different directories were not tested.")
     return Merged(rows, curves, movements, differences, _facts(paths, rows), notes)
