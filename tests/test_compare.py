@@ -1,16 +1,20 @@
 """`compare` on real folders: what it writes, that its files agree, and that the same again is quick."""
 
+import gc
 import json
 import shutil
+import weakref
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from anchorline import METHODS, Comparison, Encoder, FeatureStore, Suite, UserError, compare, load
+from anchorline import METHODS, Comparison, Encoder, FeatureStore, Suite, UserError, compare, comparing, load
 from anchorline.choices import override
-from anchorline.evaluation import accuracy, outcome
+from anchorline.evaluation import AXES, accuracy, outcome
 from anchorline.training import train
 
 # fmt: off
@@ -19,6 +23,14 @@ COLUMNS = [
     "unit", "low", "high", "n", "score", "temperature", "convention", "commit", "config_hash", "version",
 ]
 # fmt: on
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_words():
+    """Ten thousand nouns take the text tower seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchorline.detection.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
+        yield
 
 
 @pytest.fixture
@@ -71,7 +83,7 @@ def test_what_is_written(found):
             *("", "/seed-3", "/seed-3/config.json", "/seed-3/metrics.jsonl", "/seed-3/tuned.safetensors"),
         )
     ]
-    results = ["alpha.csv", "movement.csv", "report.html", "results.csv", "results.jsonl"]
+    results = ["alpha.csv", "differences.csv", "movement.csv", "report.html", "results.csv", "results.jsonl"]
     assert written == [*results, "runs", *runs]
     assert found.report == found.directory / "report.html"
     page = found.report.read_text(encoding="utf-8")
@@ -105,13 +117,15 @@ def test_every_row_says_where_it_comes_from(found, colours, tiny_encoder):
     assert set(rows.seed) == {3}
     assert rows.groupby("method").config_hash.nunique().tolist() == [1, 1]
     assert rows.config_hash.nunique() == 2
-    assert not rows.duplicated(["method", "set", "metric", "score", "convention"]).any()
-    assert rows.value.notna().all()
-    sizes = rows[rows.role != "summary"].groupby("set").n.unique().map(list).to_dict()
+    assert not rows.duplicated(["method", "set", "role", "metric", "score", "convention"]).any()
+    assert np.isfinite(rows.value).all()
+    of_sets = rows[~rows.role.isin(["summary", "detection"]) & (rows.metric != "worst_class")]
+    sizes = of_sets.groupby("set").n.unique().map(list).to_dict()
     assert sizes == {"test": [24], "dark": [10], "grey": [9]}
     rates = rows[rows.metric == "fpr95"]
     assert (rates.convention != "").all()
-    assert rates.temperature.notna().all()
+    assert rates[rates.score.isin(["msp", "mcm"])].temperature.eq(1).all()
+    assert set(rows.role) == {"test", "shift", "outlier", "detection", "summary"}
 
 
 def test_the_figures_are_those_of_the_classifiers(found, colours, tiny_encoder):
@@ -121,8 +135,8 @@ def test_the_figures_are_those_of_the_classifiers(found, colours, tiny_encoder):
         for name, images in (("test", colours.test), ("dark", colours.shifts["dark"])):
             views = classifier.views(store, images)
             rows = found.rows
-            row = rows[(rows.method == method) & (rows.set == name)].iloc[0]
-            assert row.value == accuracy(name, "", outcome(classifier, images, views)).value
+            row = rows[(rows.method == method) & (rows.set == name) & (rows.metric == "accuracy")]
+            assert row.value.item() == accuracy(name, "", outcome(classifier, images, views)).value
             assert torch.equal(loaded.logits(views), classifier.logits(views))
     assert value(found.rows, "linear-probe", "id_accuracy") > 95  # three plain colours
 
@@ -145,13 +159,18 @@ def test_changes_are_against_zero_shot(found):
 
 def test_the_same_again_encodes_no_image(colours, tiny_encoder, tmp_path, calls):
     methods = ["zero-shot", "linear-probe"]
+    synthetic = 2 * len(colours.val)  # outliers made of val
+    sizes = sorted(len(images) for images in colours.sets().values())
+    assert synthetic not in sizes
     first = compare(colours, tiny_encoder, methods, out=tmp_path / "one")
-    assert sorted(calls) == sorted(len(images) for images in colours.sets().values())
+    assert sorted(count for count in calls if count != synthetic) == sizes
     again = compare(colours, tiny_encoder, methods, out=tmp_path / "two")
-    assert len(calls) == len(colours.sets())
+    assert sorted(count for count in calls if count != synthetic) == sizes
     assert list(again.rows.method.unique()) == methods
     measured = ~first.rows.metric.isin(["seconds", "peak_memory"])
     assert_same(again.rows[measured], first.rows[measured])
+    written = [(tmp_path / out / "differences.csv").read_bytes() for out in ("one", "two")]
+    assert written[0] == written[1]
     # Their seconds hold what encoding took when it was done, so they do not shrink to nothing.
     seconds = first.rows[(first.rows.method == "linear-probe") & (first.rows.metric == "seconds")]
     encoding = FeatureStore().images(tiny_encoder, colours.train).seconds
@@ -165,6 +184,11 @@ TRAINED = [
 
 
 def test_seeds_spread_and_finished_runs_are_not_run_again(colours, tiny_encoder, tmp_path, monkeypatch):
+    pages = []
+    real = comparing.write_report
+    monkeypatch.setattr(
+        comparing, "write_report", lambda *a, **k: pages.append(k["details"]) or real(*a, **k)
+    )
     methods = ["linear-probe", *TRAINED]
     first = compare(colours, tiny_encoder, methods, tmp_path, seeds=[0, 1])
     seeds = first.rows.groupby("method", sort=False).seed.unique().map(list).to_dict()
@@ -175,12 +199,77 @@ def test_seeds_spread_and_finished_runs_are_not_run_again(colours, tiny_encoder,
     assert first.classifiers["fine-tune"].seed == 0
     tuned = [tmp_path / "runs" / "fine-tune" / f"seed-{seed}" / "tuned.safetensors" for seed in (0, 1)]
     assert tuned[0].read_bytes() != tuned[1].read_bytes()
+    differences = pd.read_csv(tmp_path / "differences.csv")
+    assert_differences(differences, first)
     monkeypatch.setattr("anchorline.adapting.train", None)  # nothing is trained any more
     again = compare(colours, tiny_encoder, methods, tmp_path, seeds=[0, 1])
     assert_same(again.rows, first.rows)
+    assert_same(pd.read_csv(tmp_path / "differences.csv"), differences)
     one = compare(colours, tiny_encoder, methods, tmp_path, seeds=[1])
     both = first.rows[(first.rows.method == "fine-tune") & (first.rows.seed == 1)]
     assert_same(one.rows[one.rows.method == "fine-tune"], both)
+    # Pictures are those of the first seed.
+    assert all([shown.method for shown in page] == list(first.classifiers) for page in pages)
+    zeroth, _, other = (page[2].histograms[0].scores for page in pages)
+    images = colours.test
+    tuned_by_0 = first.classifiers["fine-tune"]
+    said = outcome(tuned_by_0, images, tuned_by_0.views(FeatureStore(), images))
+    np.testing.assert_allclose(zeroth, said.confidence, rtol=1e-6)
+    assert not np.allclose(other, zeroth, rtol=1e-3)
+
+
+def assert_differences(differences: pd.DataFrame, found: Comparison) -> None:
+    """All pairs on all axes: a less b, as means over seeds, within its interval."""
+    pairs = [(*pair, axis) for axis in AXES for pair in combinations(found.classifiers, 2)]
+    assert list(differences[["a", "b", "axis"]].itertuples(index=False, name=None)) == pairs
+    means = found.table
+    for row in differences.itertuples():
+        gap = means.loc[row.a, row.axis] - means.loc[row.b, row.axis]
+        assert row.difference == pytest.approx(gap, abs=1e-6)
+        assert row.low <= row.difference + 1e-9
+        assert row.difference <= row.high + 1e-9
+        assert 0 < row.p <= row.p_holm <= 1
+        assert row.beyond_noise == (row.p_holm < 0.05)
+
+
+def test_a_clear_difference_is_beyond_noise(found):
+    differences = pd.read_csv(found.directory / "differences.csv")
+    assert_differences(differences, found)
+    axis = differences.set_index("axis").loc["id_accuracy"]
+    assert (axis.a, axis.b) == ("zero-shot", "linear-probe")
+    assert axis.difference < axis.high < 0
+    assert axis.beyond_noise
+
+
+def test_memory_does_not_grow_by_run(colours, tiny_encoder, tmp_path, monkeypatch):
+    seen, alive, kept = [], [], []
+
+    def examining(*arguments, **more):
+        examined, left_out = examine(*arguments, **more)
+        held = [examined, *examined.said.values(), examined.val]
+        tensors = [tensor for one in held[1:] for tensor in (one.logits, one.cosines, one.features)]
+        seen.append([weakref.ref(thing) for thing in (*held, *tensors)])
+        return examined, left_out
+
+    def comparing_all(suite, evaluated):
+        gc.collect()
+        alive.extend(any(ref() is not None for ref in refs) for refs in seen)
+        kept.extend(evaluated)
+        return differ(suite, evaluated)
+
+    examine, differ = comparing.examine, comparing._differences
+    monkeypatch.setattr(comparing, "examine", examining)
+    monkeypatch.setattr(comparing, "_differences", comparing_all)
+    compare(colours, tiny_encoder, ["zero-shot-single", "linear-probe"], tmp_path)
+    assert alive == [True, False, True]  # the first is compared with, the last has just been measured
+    for one in kept:
+        assert set(vars(one)) == {"classifier", "metrics", "right", "confidence"}
+        shapes = {name: tuple(right.shape) for name, right in one.right.items()}
+        assert shapes == {"test": (24,), "dark": (10,)}
+        assert all(right.dtype == torch.bool for right in one.right.values())
+        shapes = {name: tuple(scores.shape) for name, scores in one.confidence.items()}
+        assert shapes == {"test": (24,), "grey": (9,)}
+        assert not {"adaptation", "image_encoder"} & vars(one.classifier).keys()
 
 
 def test_methods_that_differ_in_their_blend_are_trained_once(colours, tiny_encoder, tmp_path, monkeypatch):
@@ -233,10 +322,21 @@ def test_a_method_asked_for_twice_is_run_once(colours, tiny_encoder, tmp_path):
     assert list(found.classifiers) == ["zero-shot", "zero-shot-single"]
 
 
+def test_the_untouched_encoder_alone(colours, tiny_encoder, tmp_path):
+    found = compare(colours, tiny_encoder, [], tmp_path)
+    assert list(found.classifiers) == ["zero-shot"]
+    assert pd.read_csv(tmp_path / "differences.csv").empty
+    robust = found.rows[found.rows.metric.isin(["relative_robustness", "effective_robustness"])]
+    assert robust.set.tolist() == ["dark", "dark"]
+    assert robust.value.tolist() == pytest.approx([0, 0], abs=1e-9)
+    assert found.report.is_file()
+
+
 def test_a_suite_of_test_alone(tiny_encoder, colour_folders, tmp_path):
     suite = Suite.from_folders(colour_folders / "train", colour_folders / "test")
     found = compare(suite, tiny_encoder, ["linear-probe"], tmp_path)
     assert set(found.rows.role) == {"test", "summary"}
+    assert set(pd.read_csv(tmp_path / "differences.csv").axis) == {"id_accuracy"}
     assert not {"shift_accuracy", "auroc", "mean_of_axes", "delta_auroc"} & set(found.rows.metric)
     assert found.report.is_file()
 
@@ -262,15 +362,16 @@ def test_bad_images_are_skipped_counted_and_noted(spoilt, tiny_encoder, tmp_path
     found = compare(before, tiny_encoder, ["linear-probe"], tmp_path / "out")
     learnt = len(before.train) + len(before.val)
     assert len(found.suite.train) + len(found.suite.val) == learnt - 1
-    assert found.rows[found.rows.set == "test"].n.unique().tolist() == [23]
-    assert found.rows[found.rows.set == "grey"].n.unique().tolist() == [8]
+    sizes = found.rows[found.rows.metric == "kept"].groupby("set").n.unique().map(list).to_dict()
+    assert sizes == {"test": [23], "grey": [8]}
     notes = [note for note in found.suite.notes if "bad image" in note]
     assert len(notes) == 3
     assert any(n.startswith("test: 1 bad image skipped; the first is") and "02.png" in n for n in notes)
     page = found.report.read_text(encoding="utf-8")
     assert all(note.replace("'", "&#39;") in page for note in notes)
     compare(before, tiny_encoder, ["linear-probe"], tmp_path / "again")
-    assert sorted(calls) == [6, 8, 23, 29]  # val, grey, test, train: each image once
+    synthetic = 2 * len(found.suite.val)
+    assert sorted(n for n in calls if n != synthetic) == [6, 8, 23, 29]  # val, grey, test, train: each once
 
 
 def test_bad_images_are_an_error_unless_skipped(spoilt, tiny_encoder, tmp_path):
