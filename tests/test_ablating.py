@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from anchorline import METHODS, FeatureStore, UserError
-from anchorline.ablating import COLUMNS, Ablated, ablate
-from anchorline.ablations import ABLATIONS, REPROGRAMMER
+from anchorline.studies.ablating import COLUMNS, Ablated, ablate
+from anchorline.studies.ablations import ABLATIONS, REPROGRAMMER
 from anchorline.choices import override, validate
 from anchorline.objectives import Contrastive, CrossEntropy
 from anchorline.tunables import Programs

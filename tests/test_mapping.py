@@ -14,8 +14,8 @@ import torch.nn.functional as F
 
 from anchorline import METHODS, FeatureStore, Suite, UserError, adapt
 from anchorline.choices import override
-from anchorline.mapping import CLASSES, Mapped, draw_map, shifted_sample
-from anchorline.neighbourhoods import agreement, by_chance, flattened, shares
+from anchorline.studies.mapping import CLASSES, Mapped, draw_map, shifted_sample
+from anchorline.studies.neighbourhoods import agreement, by_chance, flattened, shares
 from anchorline.suites.images import Folder, ImageSet
 
 SHORT = {"training.epochs": "1", "training.batch": "16", "training.lr": "1e-3"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anchorline.text_tower import TextTower
@@ -19,7 +20,8 @@ class TextProgram(nn.Module):
         super().__init__()
         occurring = torch.unique(tokens)
         width = tower.embedding.embedding_dim
-        row_of = torch.zeros(tower.embedding.num_embeddings, dtype=torch.long, device=tokens.device)
+        # Other tokens, of words that are no class, have the row after the last, which stays zero.
+        row_of = torch.full((tower.embedding.num_embeddings,), len(occurring), device=tokens.device)
         row_of[occurring] = torch.arange(len(occurring), device=tokens.device)
         self.register_buffer("row_of", row_of, persistent=False)
         self.rows = nn.Parameter(torch.zeros(len(occurring), width, device=tokens.device))
@@ -27,4 +29,7 @@ class TextProgram(nn.Module):
 
     def forward(self, tokens: Tensor, embedded: Tensor) -> Tensor:
         """Token numbers [N, L], their embeddings [N, L, W] -> the programmed ones."""
-        return embedded + self.rows[self.row_of[tokens]] + self.positions[: tokens.shape[1]]  # type: ignore[index]
+        length = tokens.shape[1]
+        rows = F.pad(self.rows, (0, 0, 0, 1))
+        positions = F.pad(self.positions, (0, 0, 0, max(0, length - len(self.positions))))
+        return embedded + rows[self.row_of[tokens]] + positions[:length]  # type: ignore[index]

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anchorline.classifier import AdaptedClassifier
-from anchorline.figure_page import Chart, Sheet, measured, write_page
-from anchorline.neighbourhoods import K, by_chance
+from anchorline.studies.figure_page import Chart, Sheet, measured, write_page
+from anchorline.studies.neighbourhoods import K, by_chance
 from anchorline.report.figures import INK, RULE, plain_layout, plot_text
 from anchorline.suites.suite import Suite
 

@@ -66,7 +66,7 @@ def write_page(
 ) -> None:
     """Write the page: title, sentences of summary, charts, and facts on how they were measured."""
     environment = Environment(
-        loader=PackageLoader("anchorline", "."),
+        loader=PackageLoader("anchorline.studies", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.ablation_figure import AXES, UNTOUCHED, ablation_figure, shown, split
-from anchorline.ablations import Ablation
+from anchorline.studies.ablation_figure import AXES, UNTOUCHED, ablation_figure, shown, split
+from anchorline.studies.ablations import Ablation
 from anchorline.comparing import Comparison
-from anchorline.figure_page import Chart, Sheet, measured, write_page
+from anchorline.studies.figure_page import Chart, Sheet, measured, write_page
 from anchorline.methods import Method
 
 SAID = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.ablation_figure import AXES
-from anchorline.ablation_page import write_ablation
-from anchorline.ablations import REPROGRAMMER, Ablation, find_ablation
+from anchorline.studies.ablation_figure import AXES
+from anchorline.studies.ablation_page import write_ablation
+from anchorline.studies.ablations import REPROGRAMMER, Ablation, find_ablation
 from anchorline.blends import ALPHAS
 from anchorline.checkpoints import write_text
 from anchorline.choices import override, validate
