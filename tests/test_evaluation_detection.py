@@ -7,7 +7,7 @@ import torch
 from examined import CLASSES, by_key, classifier_on, confident, examined, images, said, suite_of, sure
 
 from anchorline import Suite, adapt
-from anchorline.detection import DETECTORS
+from anchorline.detection import DETECTORS, outliers
 from anchorline.evaluation import ID_POSITIVE, OUTLIER_POSITIVE, Options, examine, measure, outcomes
 from anchorline.evaluation.detection import detection
 from anchorline.evaluation.examining import UNFITTED
@@ -147,7 +147,9 @@ def test_detectors_are_fitted_on_train_and_chosen_on_val(tiny_encoder, colours):
         views = classifier.views(store, images_of)
         assert torch.equal(said_of.logits, classifier.logits(views))
         assert torch.allclose(said_of.features @ known.weight.T + known.bias, said_of.logits, atol=1e-4)
-    assert len(known.synthetic.logits) == 2 * len(colours.val)
+    pixels, _ = store.pixels(tiny_encoder.geometry, colours.val)
+    made = classifier.views_of(outliers(pixels, colours.val.labels))
+    assert torch.equal(known.synthetic.logits, classifier.logits(made))
     assert known.synthetic.labels is None
     assert list(found.said) == ["test", "dark", "grey"]
     assert found.before is found.said  # this is the untouched one
