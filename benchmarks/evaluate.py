@@ -1,15 +1,15 @@
-"""The whole evaluation beside a plain open_clip zero-shot evaluation of the same images, and what detectors cost.
+"""The whole evaluation beside plain open_clip zero-shot evaluation of the same images; what detectors cost.
 
     python benchmarks/evaluate.py [--encoder pictogram-clip] [--images 50000 --classes 1000 --dims 512]
 
-First part: the test, shift and outlier sets of the bundled suite, from their files, with nothing cached. Plain:
-open_clip's own preprocessing image by image, its tower in batches, and top-1 accuracy. Ours: the same, and every
-metric with its intervals: all detectors fitted and scored, calibration, open-set decisions. Prints images a
-second, the ratio, and what is left when the features are at hand.
+First part: the test, shift and outlier sets of the bundled suite, from their files, with nothing cached.
+Plain: open_clip's own preprocessing image by image, its tower in batches, and top-1 accuracy. Ours: the same,
+and every metric with its intervals: all detectors fitted and scored, calibration, open-set decisions. Prints
+images a second, the ratio, and what is left when the features are at hand.
 
-Second part: seconds for the scores of each detector on random features of IMAGES test images and 10,000 training
-images, and peak memory; all together should take less than a minute on two cores for 50,000 images of 1,000
-classes.
+Second part: seconds for the scores of each detector on random features of IMAGES test images and 10,000
+training images, and peak memory; all together should take less than a minute on two cores for 50,000 images
+of 1,000 classes.
 """
 
 from __future__ import annotations
@@ -99,9 +99,8 @@ def detectors(images: int, classes: int, dims: int) -> None:
         total += seconds
         print(f"{scorer.name:<12} {seconds:7.2f} s")
     more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
-    print(
-        f"{'all':<12} {total:7.2f} s; {more:,.0f} MiB of memory beyond the evidence; left out: {list(left_out)}"
-    )
+    print(f"{'all':<12} {total:7.2f} s; {more:,.0f} MiB of memory beyond the evidence")
+    print(f"left out: {', '.join(left_out) or 'none'}")
 
 
 def main() -> None:

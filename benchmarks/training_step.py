@@ -82,7 +82,8 @@ def main() -> None:
                     seconds[row].append(time.perf_counter() - begun)
         found = {row: median(times) for row, times in seconds.items()}
         for row in ROWS:
-            print(f"{encoder:<16} {row:<10} {1000 * found[row]:8.0f} ms {found[row] / found['fine-tune']:6.2f} x")
+            ratio = found[row] / found["fine-tune"]
+            print(f"{encoder:<16} {row:<10} {1000 * found[row]:8.0f} ms {ratio:6.2f} x")
         print(f"{encoder:<16} FTP takes {100 * (1 - found['ftp'] / found['tpgm']):.0f} % less time than TPGM")
 
 

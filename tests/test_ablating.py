@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from anchorline import METHODS, FeatureStore, UserError
-from anchorline.studies.ablating import COLUMNS, Ablated, ablate
-from anchorline.studies.ablations import ABLATIONS, REPROGRAMMER
 from anchorline.choices import override, validate
 from anchorline.objectives import Contrastive, CrossEntropy
+from anchorline.studies.ablating import COLUMNS, Ablated, ablate
+from anchorline.studies.ablations import ABLATIONS, REPROGRAMMER
 from anchorline.tunables import Programs
 
 SHORT = {"training.epochs": "1", "training.batch": "16"}

@@ -59,20 +59,29 @@ def test_compare_then_evaluate(command, colour_folders, tiny_directory, tmp_path
     assert "images in 5 sets" not in out  # what goes on is told on standard error
     assert "3 classes, 79 images in 5 sets" in err
     rows = pd.read_csv(tmp_path / "out" / "results.csv")
-    assert set(rows.set.dropna()) == {"test", "dark", "grey"}
+    assert set(rows[rows.role != "detection"].set.dropna()) == {"test", "dark", "grey"}
 
     run = tmp_path / "out" / "runs" / "linear-probe" / "seed-0"
-    main(["evaluate", str(run), *command[1:5], *more])
+    figures = tmp_path / "figures.csv"
+    main(["evaluate", str(run), *command[1:5], *more, "--out", str(figures)])
     out, _ = capsys.readouterr()
     assert "linear-probe on " in out
-    measured = rows[(rows.method == "linear-probe") & (rows.role != "summary")]
-    assert out.count("%") >= len(measured) == 8
-    for value in measured.value:
+    key = ["role", "set", "metric", "score", "convention"]
+    compared = rows[rows.method == "linear-probe"].set_index(key).value
+    evaluated = pd.read_csv(figures).set_index(key).value
+    assert not set(evaluated.index) - set(compared.index)
+    assert {name for _, _, name, *_ in set(compared.index) - set(evaluated.index)} == {
+        "delta_id", "delta_shift", "delta_auroc",
+    }  # fmt: skip
+    pd.testing.assert_series_equal(evaluated, compared[evaluated.index], rtol=1e-6)
+    shown = rows[(rows.method == "linear-probe") & (rows.role != "summary") & (rows.metric == "accuracy")]
+    assert len(shown) == 2
+    for value in shown.value:
         assert f" {value:.1f} %" in out
     moved = shutil.copytree(tiny_directory, tmp_path / "moved")
     main(["evaluate", str(run), *command[3:5], *more, "--encoder", f"local-dir:{moved}"])  # needs no train
     alone = capsys.readouterr().out
-    assert all(f" {value:.1f} %" in alone for value in measured.value)
+    assert all(f" {value:.1f} %" in alone for value in shown.value)
 
 
 def test_adapt_then_predict(command, colour_folders, tmp_path, capsys, monkeypatch):

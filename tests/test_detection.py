@@ -22,7 +22,7 @@ from anchorline.detection.evidence import competing, take
 from anchorline.detection.fitting import Scorer, fit
 from anchorline.detection.on_features import bank, linear
 from anchorline.detection.on_logits import best_temperature
-from anchorline.scores import auroc
+from anchorline.measures.detection import auroc
 
 CLASSES, WIDTH, SCALE = 6, 32, 20.0
 ALL = torch.arange(CLASSES)

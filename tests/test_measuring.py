@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from anchorline import UserError
-from anchorline.cli import MeasureOptions
+from anchorline.cli.arguments import MeasureOptions
+from anchorline.cli.measuring import read_options
 from anchorline.evaluation import Options
-from anchorline.measuring import read_options
 
 MODELS = "name,shift_accuracy,id_accuracy\nx,50,75\ny,62.5,80\n"
 

@@ -41,6 +41,7 @@ from anchorline.progress import Narrator, Silent
 from anchorline.report import MethodDetails, write_report
 from anchorline.selecting import Select, chosen_by, learnt_suite
 from anchorline.showing import details
+from anchorline.suites.leakage import duplicates, notes_on
 from anchorline.suites.suite import Suite
 
 
@@ -113,6 +114,8 @@ def compare(
     directory = _writable(Path(out))
     narrator.say(plan(suite, encoder))
     suite, features = suite_features(store, encoder, suite, narrator.bar)
+    doubles = duplicates(suite, lambda images: store.fingerprints(encoder.geometry, images))
+    suite = replace(suite, notes=(*suite.notes, *notes_on(doubles)))
     adapted_to = learnt_suite(select, suite)
     resamples = Resamples()
     evaluated: list[_Evaluated] = []

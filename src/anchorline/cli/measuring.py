@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.cli import MeasureOptions, named_folders
+from anchorline.cli.arguments import MeasureOptions
+from anchorline.cli.suites import named_folders
 from anchorline.errors import UserError
 from anchorline.evaluation import Options
 from anchorline.measures.robustness import ReferenceLine

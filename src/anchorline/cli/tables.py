@@ -47,14 +47,19 @@ def summary_table(rows: pd.DataFrame) -> Table:
     return table
 
 
+_SHOWN = {"accuracy": "", "ece": "", "auroc": "msp mcm", "fpr95": "msp mcm", "kept": "msp"}  # with scores
+
+
 def sets_table(title: str, rows: pd.DataFrame) -> Table:
-    """A row a number of each set, with its interval, score and convention."""
+    """The figures of each set that most readers look for; `rows` may hold hundreds more."""
     table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("set", "metric", "score", "convention"):
         table.add_column(heading, no_wrap=heading == "convention")
     for heading in ("value", "95 % interval", "images"):
         table.add_column(heading, justify="right")
-    for row in rows[rows.role != "summary"].itertuples():
+    for row in rows[rows.set.fillna("") != ""].itertuples():
+        if row.metric not in _SHOWN or row.score not in _SHOWN[row.metric].split(" ") or pd.isna(row.n):
+            continue
         interval = "" if pd.isna(row.low) else f"{row.low:.1f}–{row.high:.1f}"
         said = (escape(row.set), row.metric, row.score, row.convention)
         table.add_row(*said, f"{row.value:.1f} {row.unit}", interval, f"{row.n:,}")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anchorline.detection.evidence import Arrays, Evidence, Known, competing, take
 from anchorline.errors import UserError
-from anchorline.scores import auroc
+from anchorline.measures.detection import auroc
 
 Score = Callable[[Arrays], Tensor]
 Space = Mapping[str, Sequence[Any]]
@@ -89,7 +89,7 @@ class Scorer:
 def fit_all(known: Known, names: Sequence[str] | None = None) -> tuple[list[Scorer], dict[str, str]]:
     """Detectors fitted on what is known, in the order of the table, and those left out, with a reason.
 
-    Raises `UserError` for a name that is not in the table, or without pytorch-ood.
+    Raises `UserError` for a name that is not in the table.
     """
     from anchorline.detection.table import DETECTORS  # its rows are `Detector`s
 

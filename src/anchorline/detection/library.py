@@ -1,27 +1,16 @@
-"""pytorch-ood, imported where it is used: it is an extra."""
+"""pytorch-ood, imported when the first detector is fitted: it takes seconds."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-from anchorline.errors import UserError
-
 
 def detectors() -> Any:
-    """`pytorch_ood.detector`. Its scores are higher for outliers. Raises `UserError`."""
-    return _part("detector")
+    """`pytorch_ood.detector`. Its scores are higher for outliers."""
+    return import_module("pytorch_ood.detector")
 
 
 def utilities() -> Any:
-    """`pytorch_ood.utils.utils`. Raises `UserError`."""
-    return _part("utils.utils")
-
-
-def _part(name: str) -> Any:
-    try:
-        return import_module(f"pytorch_ood.{name}")
-    except ImportError as error:
-        raise UserError(
-            'outlier detectors need pytorch-ood, which is not installed; pip install "anchorline[detection]"'
-        ) from error
+    """`pytorch_ood.utils.utils`."""
+    return import_module("pytorch_ood.utils.utils")

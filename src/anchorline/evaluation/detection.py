@@ -44,9 +44,11 @@ def detection(examined: Examined) -> Iterator[Metric]:
         groups["near"] = tuple(name for name in suite.outliers if name in suite.near)
         groups["far"] = tuple(name for name in suite.outliers if name not in suite.near)
     for scorer in examined.scorers:
+        if not all(scorer.name in found for found in (inside, *outside.values())):
+            continue  # cannot be fitted on the classes that compete there
         told = {
             "score": scorer.name,
-            "temperature": scorer.chosen.get("temperature", _TEMPERATURES.get(scorer.name, math.nan)),
+            "temperature": scorer.chosen.get("t", _TEMPERATURES.get(scorer.name, math.nan)),
         }
         values: dict[str, dict[str, float]] = {}
         draws: dict[str, dict[str, Floats]] = {}

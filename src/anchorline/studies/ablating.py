@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.studies.ablation_figure import AXES
-from anchorline.studies.ablation_page import write_ablation
-from anchorline.studies.ablations import REPROGRAMMER, Ablation, find_ablation
 from anchorline.blends import ALPHAS
 from anchorline.checkpoints import write_text
 from anchorline.choices import override, validate
@@ -22,6 +19,9 @@ from anchorline.features import FeatureStore
 from anchorline.methods import METHODS, UNTOUCHED, Method, find_method
 from anchorline.processes import is_first
 from anchorline.progress import Narrator
+from anchorline.studies.ablation_figure import AXES
+from anchorline.studies.ablation_page import write_ablation
+from anchorline.studies.ablations import REPROGRAMMER, Ablation, find_ablation
 from anchorline.suites.suite import Suite
 
 COLUMNS = ["variant", "x", "method", "seed", "axis", "value"]

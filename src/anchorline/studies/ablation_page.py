@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from anchorline.comparing import Comparison
+from anchorline.methods import Method
 from anchorline.studies.ablation_figure import AXES, UNTOUCHED, ablation_figure, shown, split
 from anchorline.studies.ablations import Ablation
-from anchorline.comparing import Comparison
 from anchorline.studies.figure_page import Chart, Sheet, measured, write_page
-from anchorline.methods import Method
 
 SAID = {
     "id_accuracy": "Accuracy in distribution",

@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anchorline.classifier import AdaptedClassifier
+from anchorline.report.figures import INK, RULE, plain_layout, plot_text
 from anchorline.studies.figure_page import Chart, Sheet, measured, write_page
 from anchorline.studies.neighbourhoods import K, by_chance
-from anchorline.report.figures import INK, RULE, plain_layout, plot_text
 from anchorline.suites.suite import Suite
 
 WIDTH, PANEL = 1040, 470  # pixels

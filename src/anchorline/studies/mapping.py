@@ -18,10 +18,10 @@ from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
 from anchorline.errors import UserError
 from anchorline.features import FeatureStore, suite_features
-from anchorline.studies.map_page import write_map
-from anchorline.studies.neighbourhoods import K, agreement, flattened
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
+from anchorline.studies.map_page import write_map
+from anchorline.studies.neighbourhoods import K, agreement, flattened
 from anchorline.suites.images import ImageSet
 from anchorline.suites.suite import Suite
 

@@ -1,0 +1,59 @@
+"""What the commands share: rows with their settings, the screen, the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from rich.console import Console
+
+from anchorline.choices import override, validate
+from anchorline.errors import NoSuchFieldError, UserError
+from anchorline.features import FeatureStore
+from anchorline.methods import METHODS, Method, find_method
+from anchorline.processes import is_first
+from anchorline.progress import Narrator, Silent, terminal
+
+
+def settings_of(given: Sequence[str]) -> dict[str, str]:
+    """["training.epochs=5"] -> {"training.epochs": "5"}. Raises `UserError`."""
+    values: dict[str, str] = {}
+    for setting in given:
+        path, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(f"--set {setting}: expected FIELD=VALUE, for example --set training.epochs=5")
+        values[path] = value
+    return values
+
+
+def rows_of(names: Sequence[str], values: Mapping[str, str], strict: bool = False) -> list[Method]:
+    """The rows of those names with the settings put in. A setting that fits none of them is an error; with
+    `strict`, one that does not fit all."""
+    rows = [find_method(name) for name in (METHODS if "all" in names else names)]
+    changed = []
+    complaints: dict[str, list[NoSuchFieldError]] = {path: [] for path in values}
+    for row in rows:
+        for path, value in sorted(values.items(), key=lambda item: item[0].count(".")):  # whole parts first
+            try:
+                row = override(row, {path: value})
+            except NoSuchFieldError as error:
+                complaints[path].append(error)
+        validate(row)
+        changed.append(row)
+    for errors in complaints.values():
+        if errors and (strict or len(errors) == len(rows)):
+            raise errors[0]
+    return changed
+
+
+def narrator() -> AbstractContextManager[Narrator]:
+    return terminal() if is_first() else nullcontext(Silent())
+
+
+def console() -> Console:
+    # Names of folders are text: ":cat:" and "[b]" stay what they are.
+    return Console(emoji=False, quiet=not is_first())
+
+
+def store_of(memory_limit: float) -> FeatureStore:
+    return FeatureStore(memory_limit=int(memory_limit * 2**30))

@@ -1,0 +1,80 @@
+"""From what is typed to a suite."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from anchorline.cli.arguments import SuiteOptions
+from anchorline.errors import UserError
+from anchorline.suites import SUITES, Suite
+
+
+def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
+    """The suite that the options name; folders need no test if nothing is `measured`. Raises `UserError`."""
+    folders = options.train or options.val or options.test or options.shift or options.outlier
+    if options.near and not folders:
+        raise UserError('--near is for folders; in a suite.toml write near = ["NAME"]')
+    if options.suite and folders:
+        raise UserError("--suite and folders (--train, --test …) exclude each other; give one of them")
+    if options.suite.endswith(".toml"):
+        suite = Suite.from_toml(options.suite)
+        return replace(suite, bad_images=options.bad_images or suite.bad_images)
+    if not folders:
+        name = options.suite or "pictograms"
+        if name not in SUITES:
+            raise UserError(
+                f"unknown suite {name!r}{suggestion(name, list(SUITES))}; the bundled ones are "
+                f"{', '.join(SUITES)}, or give a suite.toml"
+            )
+        return SUITES[name]()
+    if options.train is None:
+        raise UserError("folders are given but --train is not; say where the images to learn from are")
+    return Suite.from_folders(
+        options.train,
+        options.test if measured else options.test or options.train,
+        options.val,
+        named_folders("shift", options.shift),
+        named_folders("outlier", options.outlier),
+        options.bad_images or "error",
+        near=options.near,
+    )
+
+
+def suite_for(options: SuiteOptions, classes: tuple[str, ...]) -> Suite:
+    """The suite that the options name; folders need no train here, since the classes are known."""
+    if options.val and not options.train:
+        raise UserError("--val is for choosing while adapting, and 'evaluate' only measures; leave it out")
+    if options.suite or options.train or not (options.test or options.shift or options.outlier):
+        return read_suite(options)
+    return Suite.for_classes(
+        classes,
+        options.test,
+        named_folders("shift", options.shift),
+        named_folders("outlier", options.outlier),
+        options.bad_images or "error",
+        near=options.near,
+    )
+
+
+def named_folders(flag: str, values: Sequence[str]) -> dict[str, Path]:
+    """["a=dir", …] -> {"a": Path("dir"), …}. Raises `UserError`."""
+    found: dict[str, Path] = {}
+    for value in values:
+        name, equals, folder = value.partition("=")
+        if not (name and equals and folder):
+            raise UserError(
+                f"--{flag} {value}: expected NAME=DIR, for example --{flag} sketches=data/sketches"
+            )
+        if name in found:
+            raise UserError(f"--{flag}: the name {name!r} is given twice; give each set its own")
+        found[name] = Path(folder)
+    return found
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """ "; did you mean X?", or nothing."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
