@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,14 @@ TINY = {
     "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 24, "heads": 2, "layers": 2},
 }
 COLOURS = {"blue": (30, 40, 220), "green": (30, 200, 40), "red": (220, 40, 30)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_words() -> Iterator[None]:
+    """Ten thousand nouns take a text tower seconds, at each comparison."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchorline.detection.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -231,11 +231,10 @@ class _Rows:
             ("agreement", 93.0),
             ("broken", 2.4),
             ("mended", 3.1),
-            ("aurc", 8.0),
-            ("kept", 94.8),
-            ("kept_accuracy", accuracy + 3),
         ):
             self.add(set, role, metric, value + self.rng.normal(0, 0.3), n=n)
+        for metric, value in (("aurc", 8.0), ("kept", 94.8), ("kept_accuracy", accuracy + 3)):
+            self.add(set, role, metric, value + self.rng.normal(0, 0.3), n=n, score="msp")
         for score, factor in (("", 1.0), ("scaled", 0.4)):
             for metric, value, unit in (("ece", 9.0, "%"), ("nll", 0.8, "nats"), ("brier", 0.3, "")):
                 more = {"unit": unit, "score": score, "temperature": 1.7 if score else None}

@@ -26,14 +26,6 @@ COLUMNS = [
 # fmt: on
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_words():
-    """Ten thousand nouns take the text tower seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.detection.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
-        yield
-
-
 @pytest.fixture
 def calls(monkeypatch) -> list[int]:
     """How many images each call of the image tower was given."""
@@ -288,9 +280,9 @@ def test_memory_does_not_grow_by_run(colours, tiny_encoder, tmp_path, monkeypatc
         kept.extend(evaluated)
         return differ(suite, evaluated)
 
-    examine, differ = comparing.examine, comparing._differences
+    examine, differ = comparing.examine, comparing.differences_of
     monkeypatch.setattr(comparing, "examine", examining)
-    monkeypatch.setattr(comparing, "_differences", comparing_all)
+    monkeypatch.setattr(comparing, "differences_of", comparing_all)
     compare(colours, tiny_encoder, ["zero-shot-single", "linear-probe"], tmp_path)
     assert alive == [True, False, True]  # the first is compared with, the last has just been measured
     for one in kept:

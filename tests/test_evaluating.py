@@ -16,14 +16,6 @@ KEY = ["set", "role", "metric", "score", "convention"]
 FIGURES = ["value", "low", "high", "n", "unit", "temperature"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_words():
-    """Ten thousand nouns take the text tower seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.detection.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
-        yield
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> FeatureStore:
     return FeatureStore(tmp_path_factory.mktemp("cache"))

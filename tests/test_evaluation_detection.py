@@ -16,15 +16,6 @@ from anchorline.measures.detection import resampled
 from anchorline.measures.resampling import Resamples, interval
 from anchorline.scores import mcm
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_words():
-    """Ten thousand nouns take the text tower seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.detection.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
-        yield
-
-
 TEST = sure(
     [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.25, 0.25]], [0, 1, 2, 1]
 )  # confidence .9, .8, .6, .5

@@ -8,20 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-import torch
-from torch import Tensor
 
 from anchorline.adapting import adapt
-from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
-from anchorline.curves import COLUMNS as CURVE_COLUMNS
-from anchorline.curves import alpha_curve
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.evaluating import rows_of, table_of
 from anchorline.evaluation import (
-    Examined,
-    Metric,
     Options,
     Outcome,
     changes,
@@ -29,16 +22,22 @@ from anchorline.evaluation import (
     examine,
     measure,
 )
-from anchorline.facts import facts, notes, plan
+from anchorline.facts import facts, guarantee, notes, plan
 from anchorline.features import FeatureStore, suite_features
-from anchorline.measures.paired import differences
 from anchorline.measures.resampling import Resamples
 from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
-from anchorline.movement import COLUMNS as MOVEMENT_COLUMNS
-from anchorline.movement import read_movement
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.report import MethodDetails, write_report
+from anchorline.results import (
+    Evaluated,
+    curves_of,
+    differences_of,
+    kept,
+    movements_of,
+    run_directory,
+    write_results,
+)
 from anchorline.selecting import Select, chosen_by, learnt_suite
 from anchorline.showing import details
 from anchorline.suites.leakage import duplicates, notes_on
@@ -70,16 +69,6 @@ class Comparison:
         """A row a method: the three axes, their mean, the changes and the cost, as means over seeds."""
         summary = self.rows[self.rows.role == "summary"]
         return summary.pivot_table(index="method", columns="metric", values="value", sort=False)
-
-
-@dataclass(frozen=True, eq=False)
-class _Evaluated:
-    """What is kept of one classifier; features and logits are gone."""
-
-    classifier: AdaptedClassifier
-    metrics: list[Metric]
-    right: dict[str, Tensor]  # of test and each shift, bool [N]
-    confidence: dict[str, Tensor]  # MSP of test and each outlier set, [N]
 
 
 def compare(
@@ -118,15 +107,15 @@ def compare(
     suite = replace(suite, notes=(*suite.notes, *notes_on(doubles)))
     adapted_to = learnt_suite(select, suite)
     resamples = Resamples()
-    evaluated: list[_Evaluated] = []
+    evaluated: list[Evaluated] = []
     shown: list[MethodDetails] = []
     left_out: dict[str, str] = {}
     before: Mapping[str, Outcome] | None = None
     for row in rows:
         for seed in seeds if row.training else seeds[:1]:
             classifier = adapt(
-                encoder, suite if row.name == UNTOUCHED else adapted_to, row, seed, store,
-                run=_run(directory, row, seed), narrator=narrator, trackers=trackers,
+                encoder, adapted_to if row.objective else suite, row, seed, store,
+                run=run_directory(directory, row, seed), narrator=narrator, trackers=trackers,
                 reuse=[e.classifier for e in evaluated], overwrite=True,
             )  # fmt: skip
             examined, missing = examine(
@@ -141,107 +130,29 @@ def compare(
                 before = examined.said
             if seed == seeds[0]:  # pictures and mistakes are those of the first seed; numbers are means
                 shown.append(details(examined))
-            evaluated.append(_kept(examined, metrics))
+            evaluated.append(kept(examined, metrics))
             narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
     table = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
     classifiers = [one.classifier for one in evaluated]
     tables = {
-        "differences": _differences(suite, evaluated),
-        "curves": _curves(evaluated, suite, store, directory, narrator),
-        "movements": _movements(directory, [one for one in classifiers if one.seed == seeds[0]]),
+        "differences": differences_of(suite, evaluated),
+        "curves": curves_of(evaluated, suite, store, directory, narrator),
+        "movements": movements_of(directory, [one for one in classifiers if one.seed == seeds[0]]),
     }
     if is_first():
-        _write_results(directory, table, **tables)
+        write_results(directory, table, **tables)
         write_report(
             directory / "report.html",
             title=f"{suite.name} with {encoder.name}",
             rows=table,
             details=shown,
-            facts=facts(suite, classifiers, features, options),
+            facts=facts(suite, classifiers, features, options, select),
             notes=notes(suite, encoder, classifiers, left_out, select),
+            guarantee=guarantee(options),
             **tables,
         )
     first = {one.method.name: one for one in reversed(classifiers)}
     return Comparison(table, dict(reversed(first.items())), suite, directory)
-
-
-def _kept(examined: Examined, metrics: list[Metric]) -> _Evaluated:
-    return _Evaluated(
-        # A copy, without the adapted encoder that the original has built: memory must not grow by run.
-        replace(examined.classifier),
-        metrics,
-        {name: said.right for name, said in examined.labelled().items()},
-        {name: examined.said[name].confidence for name in ("test", *examined.suite.outliers)},
-    )
-
-
-def _differences(suite: Suite, evaluated: Sequence[_Evaluated]) -> pd.DataFrame:
-    """Which methods differ by more than noise; see `measures.paired`."""
-    groups: dict[str, list[_Evaluated]] = {}
-    for one in evaluated:
-        groups.setdefault(one.classifier.method.name, []).append(one)
-
-    def right(name: str) -> list[Tensor]:
-        return [torch.stack([one.right[name] for one in group]) for group in groups.values()]
-
-    def confidence(name: str) -> list[Tensor]:
-        return [torch.stack([one.confidence[name] for one in group]) for group in groups.values()]
-
-    return differences(
-        list(groups),
-        right("test"),
-        {name: right(name) for name in suite.shifts},
-        confidence("test"),
-        {name: confidence(name) for name in suite.outliers},
-    )
-
-
-def _curves(
-    evaluated: Sequence[_Evaluated], suite: Suite, store: FeatureStore, directory: Path, narrator: Narrator
-) -> pd.DataFrame:
-    """Every blend at every strength."""
-    blended = [e.classifier for e in evaluated if e.classifier.method.blend.name != "none"]
-    each = [alpha_curve(c, suite, store, _run(directory, c.method, c.seed), narrator) for c in blended]
-    return pd.concat([pd.DataFrame(columns=CURVE_COLUMNS), *each])
-
-
-def _movements(directory: Path, classifiers: Sequence[AdaptedClassifier]) -> pd.DataFrame:
-    """What the runs of these classifiers tell of how far their layers moved: method, seed and the columns of
-    `read_movement`; without methods that tell nothing."""
-    every = [(c, read_movement(_run(directory, c.method, c.seed))) for c in classifiers]
-    found = [rows.assign(method=c.method.name, seed=c.seed) for c, rows in every if not rows.empty]
-    columns = ["method", "seed", *MOVEMENT_COLUMNS]
-    if not found:
-        return pd.DataFrame(columns=columns)
-    movements = pd.concat(found, ignore_index=True)[columns]
-    # A layer of the image tower has one name, whether the text tower was trained beside it or not.
-    movements["parameter"] = movements["parameter"].str.replace(r"^model\.visual\.", "tower.", regex=True)
-    return movements
-
-
-def _write_results(
-    directory: Path,
-    table: pd.DataFrame,
-    differences: pd.DataFrame,
-    curves: pd.DataFrame,
-    movements: pd.DataFrame,
-) -> None:
-    write_text(directory / "results.jsonl", _lines(table))
-    write_text(directory / "results.csv", table.to_csv(index=False))
-    write_text(directory / "differences.csv", differences.to_csv(index=False))
-    write_text(directory / "alpha.csv", curves.to_csv(index=False))
-    write_text(directory / "movement.csv", movements.to_csv(index=False))
-    for (method, seed), own in table.groupby(["method", "seed"], sort=False):
-        file = directory / "runs" / str(method) / f"seed-{seed}" / "metrics.jsonl"
-        write_text(file, _lines(own))
-
-
-def _lines(table: pd.DataFrame) -> str:
-    return str(table.to_json(orient="records", lines=True, force_ascii=False))
-
-
-def _run(directory: Path, method: Method, seed: int) -> Path:
-    return directory / "runs" / method.name / f"seed-{seed}"
 
 
 def _writable(directory: Path) -> Path:

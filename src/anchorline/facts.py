@@ -15,7 +15,7 @@ from anchorline.encoder import Encoder
 from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Options
 from anchorline.features import Features
 from anchorline.provenance import commit
-from anchorline.selecting import Select
+from anchorline.selecting import CHOOSING, Select
 from anchorline.suites.suite import Suite
 
 
@@ -29,15 +29,15 @@ def suite_hash(suite: Suite) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _ends_of_searches(classifiers: Sequence[AdaptedClassifier]) -> list[str]:
-    """A sentence for each method whose best value on val was the first or last of three or more tried."""
+def _ends_of_searches(classifiers: Sequence[AdaptedClassifier], judge: str) -> list[str]:
+    """A sentence for each method whose best value was the first or last of three or more tried."""
     found: dict[str, list[str]] = {}
     for one in classifiers:
         for path, values in one.method.search:
             chosen = one.chosen.get(path)
             if len(values) > 2 and chosen in (min(values), max(values)):
                 end = "highest" if chosen == max(values) else "lowest"
-                what = f"{one.method.name}: val chose the {end} {path} tried, {chosen:g}"
+                what = f"{one.method.name}: {judge} chose the {end} {path} tried, {chosen:g}"
                 found.setdefault(what, []).append(str(one.seed))
     return [
         f"{what} (seed {', '.join(seeds)}); a wider search might do better" for what, seeds in found.items()
@@ -59,6 +59,7 @@ def facts(
     classifiers: Sequence[AdaptedClassifier],
     features: Mapping[str, Features],
     options: Options,
+    select: Select,
 ) -> dict[str, str]:
     """The box "how this was measured": label and value."""
     encoder = classifiers[0].encoder
@@ -95,7 +96,7 @@ def facts(
         "Temperature": f"MSP: softmax over the logits, temperature {MSP_TEMPERATURE:g} "
         f"(zero-shot logits are cosines times {encoder.logit_scale:.4g}); "
         f"MCM: softmax over the cosines, temperature {MCM_TEMPERATURE:g}",
-        "Chosen on val": "; ".join(chosen) or "nothing",
+        f"Chosen on {CHOOSING[select]}": "; ".join(chosen) or "nothing",
         "Seeds": ", ".join(map(str, seeds)) + " (methods that draw no random numbers run once)",
         "Seconds": "wall time of adapting: captions, features of train and val if it trains, training with "
         "all trials of its search; "
@@ -106,6 +107,14 @@ def facts(
     }
 
 
+def guarantee(options: Options) -> str:
+    """What the open-set threshold promises."""
+    return (
+        f"The threshold on MSP is set on val so that it keeps {100 * options.keep:g} % of images like val; "
+        "val has also chosen hyper-parameters, which makes the promise a little too sure."
+    )
+
+
 def notes(
     suite: Suite,
     encoder: Encoder,
@@ -114,7 +123,7 @@ def notes(
     select: Select,
 ) -> list[str]:
     """What the reader must know; `left_out`: detectors, with the reason."""
-    found = [*suite.notes, *_ends_of_searches(classifiers)]
+    found = [*suite.notes, *_ends_of_searches(classifiers, CHOOSING[select])]
     found += [f"detector {name} is left out: {reason}" for name, reason in left_out.items()]
     if select == "oracle":
         found.insert(0, "chosen by an oracle, on test and all shifts: figures of such methods are too good")

@@ -137,6 +137,14 @@ class FeatureStore:
         file = self._file("fingerprints", [str(geometry), images.content_hash()])
         return np.asarray(self._keep(file, compute).vectors)
 
+    def made_of(
+        self, encoder: ImageEncoder, images: ImageSet, what: str, make: Callable[[], Pixels]
+    ) -> Tensor:
+        """Features [M, D] of pixels that `make` makes of a set; `what` says what, and with which settings."""
+        key = [encoder.hash, str(encoder.device.type), encoder.preprocessing, images.content_hash(), what]
+        file = self._file("made", key)
+        return self._keep(file, lambda: (encoder.encode_images(make()), ())).vectors
+
     def part(self, encoder: Encoder, whole: ImageSet, images: ImageSet, found: Features) -> None:
         """Keep what is known of `images` because they were encoded as the readable part of a whole set."""
         _write(self._images_file(encoder, images), replace(found, bad=()))
@@ -146,8 +154,8 @@ class FeatureStore:
 
     def classes(self, encoder: Encoder, classes: Sequence[str], templates: Sequence[str]) -> Features:
         """Class vectors, float32 [C, D]; see `Encoder.encode_classes`."""
-        tokens = encoder.tokenizer(captions_of(classes, templates))
-        key = [encoder.hash, str(encoder.device.type), str(len(templates)), str(tokens.tolist())]
+        # The encoder's hash covers its tokenizer; to tokenize ten thousand words takes a second.
+        key = [encoder.hash, str(encoder.device.type), str(len(templates)), *captions_of(classes, templates)]
         file = self._file("classes", key)
         return self._keep(file, lambda: (encoder.encode_classes(classes, templates), ()))
 
@@ -178,7 +186,10 @@ def _read(file: Path) -> Features | None:
         with safe_open(file, framework="pt") as stored:
             facts = stored.metadata()
             bad = tuple(BadImage(**image) for image in json.loads(facts["bad"]))
-            return Features(stored.get_tensor("vectors"), bad, float(facts["seconds"]))
+            # A copy lies aligned in memory; where the file's tensor lies depends on the length of its facts,
+            # and products would round otherwise from one run to the next.
+            vectors = stored.get_tensor("vectors").clone()
+            return Features(vectors, bad, float(facts["seconds"]))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
 

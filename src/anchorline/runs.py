@@ -108,7 +108,8 @@ def load(run: str | Path, encoder: Encoder | None = None, device: str | None = N
     run = Path(run)
     try:
         facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
-        tensors = load_file(run / TENSORS)
+        # Copies lie aligned in memory, so that products round as they did before saving.
+        tensors = {name: tensor.clone() for name, tensor in load_file(run / TENSORS).items()}
         # The run's own row counts, not what the table says today.
         method, classes = from_json(facts["method"]), tuple(facts["classes"])
         name, anchor, templates = facts["encoder"], facts["encoder_hash"], tuple(facts["templates"])

@@ -6,17 +6,18 @@ from dataclasses import replace
 from typing import Literal
 
 from anchorline.errors import UserError
-from anchorline.methods import UNTOUCHED, Method
+from anchorline.methods import Method
 from anchorline.suites.images import joined
 from anchorline.suites.suite import Suite
 
 Select = Literal["val", "oracle"]
+CHOOSING: dict[Select, str] = {"val": "val", "oracle": "test and shifts"}
 ORACLE = " (oracle)"  # ends the name of every method that it chose for
 
 
 def chosen_by(select: Select, row: Method) -> Method:
     """The row as it is called when this chooses. Raises `UserError` where an oracle would train."""
-    if select == "val" or row.name == UNTOUCHED:
+    if select == "val" or row.objective is None:  # nothing is chosen for what is not trained
         return row
     if row.constraint.learns_on_val:
         raise UserError(
@@ -30,4 +31,4 @@ def learnt_suite(select: Select, suite: Suite) -> Suite:
     """The suite to adapt to: with the oracle, test and all shifts stand in for val."""
     if select == "val":
         return suite
-    return replace(suite, val=joined("test and shifts", [suite.test, *suite.shifts.values()]))
+    return replace(suite, val=joined(CHOOSING[select], [suite.test, *suite.shifts.values()]))

@@ -7,11 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.cli.arguments import MeasureOptions
-from anchorline.cli.suites import named_folders
+from anchorline.cli.suites import named_paths
 from anchorline.errors import UserError
 from anchorline.evaluation import Options
 from anchorline.measures.robustness import ReferenceLine
 from anchorline.suites.corruptions import parse_corruptions
+
+SUBSET = "animals=animals.txt"  # an example
 
 
 def read_options(given: MeasureOptions) -> Options:
@@ -20,7 +22,7 @@ def read_options(given: MeasureOptions) -> Options:
         raise UserError(f"--keep {given.keep:g} is no share; give one above 0, at most 1")
     return Options(
         corruptions=tuple(parse_corruptions(given.corruption)),
-        subsets={title: _names(file) for title, file in named_folders("subset", given.subset).items()},
+        subsets={title: _names(file) for title, file in named_paths("subset", given.subset, SUBSET).items()},
         reference=_points(given.reference) if given.reference else (),
         keep=given.keep,
     )

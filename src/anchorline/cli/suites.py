@@ -36,8 +36,8 @@ def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
         options.train,
         options.test if measured else options.test or options.train,
         options.val,
-        named_folders("shift", options.shift),
-        named_folders("outlier", options.outlier),
+        named_paths("shift", options.shift),
+        named_paths("outlier", options.outlier),
         options.bad_images or "error",
         near=options.near,
     )
@@ -52,25 +52,23 @@ def suite_for(options: SuiteOptions, classes: tuple[str, ...]) -> Suite:
     return Suite.for_classes(
         classes,
         options.test,
-        named_folders("shift", options.shift),
-        named_folders("outlier", options.outlier),
+        named_paths("shift", options.shift),
+        named_paths("outlier", options.outlier),
         options.bad_images or "error",
         near=options.near,
     )
 
 
-def named_folders(flag: str, values: Sequence[str]) -> dict[str, Path]:
-    """["a=dir", …] -> {"a": Path("dir"), …}. Raises `UserError`."""
+def named_paths(flag: str, values: Sequence[str], example: str = "sketches=data/sketches") -> dict[str, Path]:
+    """["a=path", …] -> {"a": Path("path"), …}. Raises `UserError`."""
     found: dict[str, Path] = {}
     for value in values:
-        name, equals, folder = value.partition("=")
-        if not (name and equals and folder):
-            raise UserError(
-                f"--{flag} {value}: expected NAME=DIR, for example --{flag} sketches=data/sketches"
-            )
+        name, equals, path = value.partition("=")
+        if not (name and equals and path):
+            raise UserError(f"--{flag} {value}: expected NAME=PATH, for example --{flag} {example}")
         if name in found:
             raise UserError(f"--{flag}: the name {name!r} is given twice; give each set its own")
-        found[name] = Path(folder)
+        found[name] = Path(path)
     return found
 
 

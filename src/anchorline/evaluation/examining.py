@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from anchorline.evaluation.outcome import Outcome, outcome, outcomes
 from anchorline.features import FeatureStore
 from anchorline.measures.resampling import Resamples
 from anchorline.suites.images import ImageSet, Progress
+from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite
 
 SYNTHETIC = 1000  # images of val, at most, from which synthetic outliers are made
@@ -41,9 +43,11 @@ def examine(
         outcome(classifier, images, classifier.views(store, images)) if len(images) else nothing(said["test"])
         for images in (suite.train, suite.val)
     )
-    known = _known(classifier, suite, store, train, val)
-    names = None if len(suite.train) else UNFITTED
-    scorers, left_out = detection.fit_all(known, names) if suite.outliers else ([], {})
+    scorers: list[detection.Scorer] = []
+    left_out: dict[str, str] = {}
+    if suite.outliers:
+        known = _known(classifier, suite, store, train, val)
+        scorers, left_out = detection.fit_all(known, None if len(suite.train) else UNFITTED)
     return Examined(
         classifier,
         suite,
@@ -61,12 +65,8 @@ def _known(
 ) -> detection.Known:
     """What detectors may be fitted on; empty where the suite has no train and val."""
     if suite.val.labels is not None and len(suite.val):
-        # As many as are needed to choose, spread over val, whose images may be in the order of their classes.
-        chosen = np.linspace(0, len(suite.val) - 1, min(len(suite.val), SYNTHETIC)).astype(np.int64)
-        pixels, _ = store.pixels(classifier.encoder.geometry, suite.val)
-        made = detection.outliers(pixels[chosen], suite.val.labels[chosen])
         unlike = ImageSet("synthetic outliers", suite.val.source, ())
-        synthetic = outcome(classifier, unlike, classifier.views_of(made))
+        synthetic = outcome(classifier, unlike, _synthetic(classifier, suite.val, store))
     else:
         synthetic = nothing(val)
     none = torch.zeros(0, classifier.captions.shape[1])
@@ -83,6 +83,24 @@ def _known(
         classes=classifier.classes,
         logit_scale=classifier.encoder.logit_scale,
         encode_words=lambda words: classifier.word_vectors(store, words),
+    )
+
+
+def _synthetic(classifier: AdaptedClassifier, val: ImageSet, store: FeatureStore) -> Views:
+    """Features of synthetic outliers made of val."""
+    assert val.labels is not None
+    labels = val.labels
+    # As many as are needed to choose, spread over val, whose images may be in the order of their classes.
+    chosen = np.linspace(0, len(val) - 1, min(len(val), SYNTHETIC)).astype(np.int64)
+
+    def make() -> Pixels:
+        pixels, _ = store.pixels(classifier.encoder.geometry, val)
+        return detection.outliers(pixels[chosen], labels[chosen])
+
+    what = f"synthetic outliers {sha256(labels.tobytes()).hexdigest()} {len(chosen)}"
+    return Views(
+        store.made_of(classifier.image_encoder, val, what, make),
+        store.made_of(classifier.encoder, val, what, make),
     )
 
 

@@ -60,7 +60,8 @@ class ReferenceLine:
 
     def effective_robustness(self, id_accuracy: float, shift_accuracy: float) -> float:
         """Accuracy under the shift above the line, in points (Taori et al. 2020: rho)."""
-        return 100 * (shift_accuracy - self.expected(id_accuracy))
+        held = min(max(shift_accuracy, CLIP), 1 - CLIP)  # as accuracies are on the line
+        return 100 * (held - self.expected(id_accuracy))
 
 
 def _logit(share: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -43,9 +43,9 @@ def calibration_table(results: Results, role: str, name: str) -> Table:
             if (role, metric, name, score, "") in results.held:
                 columns.append(Column(title, unit, group))
                 metrics.append((metric, score))
-    if (role, "aurc", name, "", "") in results.held:
+    if (role, "aurc", name, "msp", "") in results.held:
         columns.append(Column("AURC", "%", "Selective"))
-        metrics.append(("aurc", ""))
+        metrics.append(("aurc", "msp"))
     decimals = {metric: row[2] for metric, row in ERRORS.items()}
     rows = [
         [

@@ -68,7 +68,7 @@ def open_set_table(results: Results) -> Table | None:
     for method in results.methods:
         row = [Cell(method)]
         for role, name in sets:
-            row += [percent(results.get(method, role, m, name)) for m in ("kept", "kept_accuracy")]
+            row += [percent(results.get(method, role, m, name, "msp")) for m in ("kept", "kept_accuracy")]
         row += [percent(results.outlier_kept(method, name)) for name in outliers]
         rows.append(row)
     picks: dict[int, Callable[[Iterable[float]], float]] = dict.fromkeys(range(2, 2 * len(sets) + 1, 2), max)
