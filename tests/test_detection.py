@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -22,10 +22,19 @@ from anchorline.detection.evidence import competing, take
 from anchorline.detection.fitting import Scorer, fit
 from anchorline.detection.on_features import bank, linear
 from anchorline.detection.on_logits import best_temperature
+from anchorline.detection.words import nouns
 from anchorline.measures.detection import auroc
 
 CLASSES, WIDTH, SCALE = 6, 32, 20.0
 ALL = torch.arange(CLASSES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_words(few_words: None) -> Iterator[None]:
+    """Here the words cost nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchorline.detection.on_text.nouns", nouns)
+        yield
 
 
 def unit(*shape: int, seed: int) -> Tensor:
@@ -374,12 +383,6 @@ def test_words_are_encoded_once() -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UserError, match="no detector 'mahalanobi'; choose among mahalanobis"):
         fit_all(EASY, ["mahalanobi"])
-
-
-def test_pytorch_ood_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pytorch_ood.detector", None)
-    with pytest.raises(UserError, match=r"anchorline\[detection\]"):
-        fit_all(EASY, ["msp"])
 
 
 def test_temperature_needs_validation_images() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 
@@ -22,6 +23,14 @@ from anchorline.detection.evidence import take
 from anchorline.detection.on_text import gl_mcm, mined, neglabel
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_words(few_words: None) -> Iterator[None]:
+    """Here the words cost nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchorline.detection.on_text.nouns", nouns)
+        yield
 
 
 def test_neglabel_by_hand() -> None:

@@ -63,7 +63,9 @@ def test_the_line_through_the_untouched_encoder(ours, known, shifted):
 def test_perfect_accuracies_are_held_off_infinity():
     line = ReferenceLine.through(1.0, 0.9)
     assert line == ReferenceLine.through(0.999, 0.9)
-    assert line.effective_robustness(1.0, 1.0) == pytest.approx(10)
+    assert line.effective_robustness(1.0, 1.0) == pytest.approx(9.9)
+    for held in (0.0, 1.0):  # the model that the line goes through lies on it
+        assert ReferenceLine.through(0.8, held).effective_robustness(0.8, held) == pytest.approx(0)
     assert math.isfinite(ReferenceLine.fit([(0.0, 0.0), (1.0, 1.0)]).slope)
 
 
