@@ -49,7 +49,7 @@ ABLATIONS: dict[str, dict[str, str]] = {
 
 # Where few drawings are labelled: so many a class.
 SHOTS = (1, 4)
-LOW_LABEL = ("zero-shot", "linear-probe", "fine-tune", "wise-ft", "l2-sp", "tpgm", "ftp")
+LOW_LABEL = ("zero-shot", "linear-probe", "fine-tune", "wise-ft", "tpgm", "ftp")
 FULL_STEPS = 70  # of the rows of the table with all 480 drawings: ten epochs of seven batches
 
 
