@@ -88,7 +88,7 @@ def test_gl_mcm_adds_the_local_part() -> None:
 def test_gl_mcm_is_left_out_without_patches() -> None:
     fitted, left_out = fit_all(replace(EASY, val=replace(EASY.val, local=None)), ["gl-mcm"])
     assert not fitted
-    assert "patch features" in left_out["gl-mcm"]
+    assert "--patches" in left_out["gl-mcm"]
 
 
 def test_the_words() -> None:

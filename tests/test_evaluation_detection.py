@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from examined import CLASSES, by_key, classifier_on, confident, examined, images, said, suite_of, sure
 
-from anchorline import Suite, adapt
-from anchorline.detection import DETECTORS, outliers
+from anchorline import METHODS, Suite, adapt
+from anchorline.choices import override
+from anchorline.detection import DETECTORS, local_scores, outliers
 from anchorline.evaluation import ID_POSITIVE, OUTLIER_POSITIVE, Options, examine, measure, outcomes
 from anchorline.evaluation.detection import detection
 from anchorline.evaluation.examining import UNFITTED
@@ -156,3 +159,35 @@ def test_without_outlier_sets_no_detector_is_fitted(tiny_encoder, colours):
     assert (found.scorers, left_out) == ([], {})
     assert found.val is not None
     assert {m.role for m in measure(found)} == {"test", "shift", "summary"}
+
+
+@pytest.mark.parametrize("row", ["zero-shot", "fine-tune", "flyp", "reprogrammer", "visual-prompt"])
+def test_patches_are_read_where_they_are_asked_for(tiny_encoder, colours, row):
+    """By every kind of adapted image side: with the weights or inputs that it has tuned."""
+    quick = {"training.epochs": "1", "training.lr": "1e-3"} if METHODS[row].training else {}
+    method, store = override(METHODS[row], quick), FeatureStore()
+    classifier = adapt(tiny_encoder, colours, method, store=store)
+    plain, left_out = examine(classifier, colours, store)
+    assert "--patches" in left_out["gl-mcm"]
+    assert plain.said["test"].local is None
+    found, left_out = examine(classifier, colours, store, options=Options(patches=True))
+    assert not {"gl-mcm"} & set(left_out)
+    pixels, _ = store.pixels(tiny_encoder.geometry, colours.test)
+    adaptation = classifier.adaptation
+    batch = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        tower_input = adaptation.tower_input(batch)
+        features = F.normalize(adaptation.image_tower(tower_input), dim=-1)
+        torch.testing.assert_close(features, adaptation.features(batch))  # of this very tower
+    expected = local_scores(classifier.image_encoder, pixels, classifier.caption_vectors())
+    torch.testing.assert_close(found.said["test"].local, expected)
+    scored = {(m.set, m.metric) for m in measure(found) if m.score == "gl-mcm"}
+    assert ("grey", "auroc") in scored
+
+
+def test_blended_features_have_no_patches(tiny_encoder, colours):
+    classifier = adapt(
+        tiny_encoder, colours, override(METHODS["residual-reprogrammer"], {"training.epochs": "1"})
+    )
+    _, left_out = examine(classifier, colours, FeatureStore(), options=Options(patches=True))
+    assert "gl-mcm" in left_out

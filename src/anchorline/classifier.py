@@ -12,7 +12,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from anchorline.blends import View
 from anchorline.captions import word_template
@@ -179,6 +179,14 @@ class AdaptedImages:
             digest.update(f"{name}{tuple(tensor.shape)}".encode())
             digest.update(tensor.numpy().tobytes())
         self.hash = digest.hexdigest()[:16]
+
+    @property
+    def image_tower(self) -> nn.Module:
+        return self._adaptation.image_tower
+
+    def standardise(self, images: Tensor) -> Tensor:
+        """Pixels [N, 3, H, W] in [0, 1] -> what the image tower wants."""
+        return self._adaptation.tower_input(images)
 
     def encode_images(self, pixels: Pixels, progress: Progress | None = None) -> Tensor:
         """uint8 [N, H, W, 3] -> unit vectors, float32 [N, D], on the CPU."""

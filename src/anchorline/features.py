@@ -145,6 +145,19 @@ class FeatureStore:
         file = self._file("made", key)
         return self._keep(file, lambda: (encoder.encode_images(make()), ())).vectors
 
+    def local(
+        self, encoder: ImageEncoder, images: ImageSet, captions: Tensor, compute: Callable[[Pixels], Tensor]
+    ) -> Tensor:
+        """Scores [N] of the patches of a set against captions [C, D], computed from its pixels and kept."""
+        digest = hashlib.sha256(captions.numpy().tobytes() + str(images.columns).encode()).hexdigest()
+        key = [encoder.hash, str(encoder.device.type), encoder.preprocessing, images.content_hash(), digest]
+
+        def scores() -> tuple[Tensor, tuple[BadImage, ...]]:
+            pixels, bad = self.pixels(encoder.geometry, images)
+            return compute(pixels)[:, None], bad
+
+        return self._keep(self._file("local", key), scores).vectors[:, 0]
+
     def part(self, encoder: Encoder, whole: ImageSet, images: ImageSet, found: Features) -> None:
         """Keep what is known of `images` because they were encoded as the readable part of a whole set."""
         _write(self._images_file(encoder, images), replace(found, bad=()))

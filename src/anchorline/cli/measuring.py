@@ -24,6 +24,7 @@ def read_options(given: MeasureOptions) -> Options:
         corruptions=tuple(parse_corruptions(given.corruption)),
         subsets={title: _names(file) for title, file in named_paths("subset", given.subset, SUBSET).items()},
         reference=_points(given.reference) if given.reference else (),
+        patches=given.patches,
         keep=given.keep,
     )
 

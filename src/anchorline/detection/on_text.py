@@ -22,7 +22,7 @@ def mcm(known: Known) -> Score:
 def gl_mcm(known: Known) -> Score:
     """MCM plus its local part, weight 1, temperature 1 for both."""
     if local_of(known.val) is None:
-        raise UnfitError("GL-MCM needs patch features, which this encoder's image tower does not give")
+        raise UnfitError("it reads patches: ask for them with --patches, where the image tower has any")
 
     def score(evidence: Arrays) -> Tensor:
         assert evidence.local is not None

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
-from anchorline.encoder import Encoder, as_images
+from anchorline.encoder import as_images
 from anchorline.scores import mcm
 from anchorline.suites.rgb import Pixels
 
 _BATCH = 64
 
 
-def patch_features(encoder: Encoder, images: Tensor) -> Tensor | None:
+class ImageSide(Protocol):
+    """An encoder, or the image side of an adapted one."""
+
+    @property
+    def image_tower(self) -> nn.Module: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def standardise(self, images: Tensor) -> Tensor:
+        """Pixels [N, 3, H, W] in [0, 1] -> what the image tower wants."""
+
+
+def patch_features(encoder: ImageSide, images: Tensor) -> Tensor | None:
     """Standardised images [N, 3, H, W] -> unit vectors [N, P, D], row by row of the grid, or None where the
     image tower is of a kind whose patches we do not know.
 
@@ -89,7 +102,7 @@ def _timm(tower: Any, images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def local_scores(
-    encoder: Encoder, pixels: Pixels, captions: Tensor, columns: tuple[int, ...] | None = None
+    encoder: ImageSide, pixels: Pixels, captions: Tensor, columns: tuple[int, ...] | None = None
 ) -> Tensor | None:
     """The local part of GL-MCM, float64 [N]: the largest softmax probability, at temperature 1, of the
     cosines between any patch and the class captions (Miyai et al. 2023, arXiv 2304.04521).

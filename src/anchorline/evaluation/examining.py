@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from anchorline import detection
 from anchorline.classifier import AdaptedClassifier, Views
@@ -43,6 +45,12 @@ def examine(
         outcome(classifier, images, classifier.views(store, images)) if len(images) else nothing(said["test"])
         for images in (suite.train, suite.val)
     )
+    options = options or Options()
+    if options.patches:
+        for name, images in {"test": suite.test, **suite.outliers}.items():
+            facing = replace(images, columns=suite.test.columns)  # the classes that test does
+            said[name] = _with_patches(classifier, facing, said[name], store)
+        val = _with_patches(classifier, suite.val, val, store)
     scorers: list[detection.Scorer] = []
     left_out: dict[str, str] = {}
     if suite.outliers:
@@ -55,7 +63,7 @@ def examine(
         said if untouched is None else untouched,
         val if len(suite.val) else None,
         scorers,
-        options or Options(),
+        options,
         resamples or Resamples(),
     ), left_out
 
@@ -84,6 +92,26 @@ def _known(
         logit_scale=classifier.encoder.logit_scale,
         encode_words=lambda words: classifier.word_vectors(store, words),
     )
+
+
+def _with_patches(
+    classifier: AdaptedClassifier, images: ImageSet, said: Outcome, store: FeatureStore
+) -> Outcome:
+    """With the local part of GL-MCM, where the image tower has patches and the blend one kind of features."""
+    if classifier.method.blend.needs_pretrained or not len(images):
+        return said
+    side = classifier.image_encoder
+    captions = classifier.caption_vectors()
+    sample = np.zeros((1, *side.geometry.size, 3), np.uint8)
+    if detection.local_scores(side, sample, captions) is None:
+        return said
+
+    def compute(pixels: Pixels) -> Tensor:
+        found = detection.local_scores(side, pixels, captions, images.columns)
+        assert found is not None
+        return found
+
+    return replace(said, local=store.local(side, images, captions, compute))
 
 
 def _synthetic(classifier: AdaptedClassifier, val: ImageSet, store: FeatureStore) -> Views:

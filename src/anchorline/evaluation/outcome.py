@@ -24,12 +24,14 @@ class Outcome:
         cosines: float32 [N, C], to the captions, likewise.
         features: float32 [N, D], blended, as the last layer reads them.
         labels: int64 [N], None for an outlier set.
+        local: float64 [N], what the patches say of belonging to any class; None where nobody asked.
     """
 
     logits: Tensor
     cosines: Tensor
     features: Tensor
     labels: Tensor | None
+    local: Tensor | None = None
 
     @property
     def confidence(self) -> Tensor:

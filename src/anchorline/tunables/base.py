@@ -97,6 +97,15 @@ class Adaptation(nn.Module):
         """Pixels in [0, 1], float32 [N, 3, H, W] -> unit vectors [N, D]."""
         return self.encoder.forward_images(self.encoder.standardise(images))
 
+    @property
+    def image_tower(self) -> nn.Module:
+        """What makes features of `tower_input`."""
+        return self.encoder.image_tower
+
+    def tower_input(self, images: Tensor) -> Tensor:
+        """Pixels in [0, 1], float32 [N, 3, H, W] -> what the image tower wants."""
+        return self.encoder.standardise(images)
+
     def class_vectors(self, template: int | None = None) -> Tensor:
         """Unit vectors [C, D]; of one template, or the mean over all."""
         return cast(Tensor, self.captions)

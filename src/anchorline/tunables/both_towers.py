@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import cast
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from anchorline.text_tower import TextTower
 from anchorline.tunables.base import Adaptation, Captioned, Task
@@ -21,8 +22,12 @@ class TunedTowers(Captioned):
         super().__init__(task)
         self.model = copy.deepcopy(task.encoder.model).eval().requires_grad_(True)
 
+    @property
+    def image_tower(self) -> nn.Module:
+        return cast(nn.Module, self.model.visual)
+
     def features(self, images: Tensor) -> Tensor:
-        found = self.model.encode_image(self.encoder.standardise(images))  # type: ignore[operator]
+        found = self.model.encode_image(self.tower_input(images))  # type: ignore[operator]
         return F.normalize(found.float(), dim=-1)
 
     def encode(self, tokens: Tensor) -> Tensor:

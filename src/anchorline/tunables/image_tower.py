@@ -33,8 +33,12 @@ class TunedTower(Headed):
         for name, parameter in _parameters(self.tower):
             parameter.requires_grad_(_matches(name, parameters))
 
+    @property
+    def image_tower(self) -> nn.Module:
+        return self.tower
+
     def features(self, images: Tensor) -> Tensor:
-        return F.normalize(self.tower(self.encoder.standardise(images)).float(), dim=-1)
+        return F.normalize(self.tower(self.tower_input(images)).float(), dim=-1)
 
     def anchors(self) -> dict[str, Tensor]:
         pretrained = dict(_parameters(self.encoder.image_tower))

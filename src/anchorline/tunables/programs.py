@@ -86,9 +86,10 @@ class Reprogrammed(Captioned):
         self.frame = nn.Parameter(frame.to(task.encoder.device))
 
     def features(self, images: Tensor) -> Tensor:
-        if self.frame is None:
-            return super().features(images)
-        return self.encoder.forward_images(self.programmed(images))
+        return self.encoder.forward_images(self.tower_input(images))
+
+    def tower_input(self, images: Tensor) -> Tensor:
+        return super().tower_input(images) if self.frame is None else self.programmed(images)
 
     def programmed(self, images: Tensor) -> Tensor:
         """Pixels [N, 3, H, W] in [0, 1] -> the image tower's input behind the image program."""
