@@ -17,15 +17,15 @@ class Options:
         subsets: names of classes, by a title; accuracy is also given with these alone competing.
         reference: (in-distribution, shift) accuracies of reference models in [0, 1], for effective
             robustness; without any, the line goes through the untouched encoder.
-        patches: whether images pass a second time, for what their patches say (GL-MCM).
         keep: the share of in-distribution images that an open-set decision keeps.
+        patches: whether images pass a second time, for what their patches say (GL-MCM).
     """
 
     corruptions: tuple[tuple[str, int], ...] = ()
     subsets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reference: tuple[tuple[float, float], ...] = ()
-    patches: bool = False
     keep: float = 0.95
+    patches: bool = False
 
     def columns_of_subsets(self, classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """Places of the named classes, ascending. Raises `UserError` for a name that is no class."""
