@@ -148,7 +148,7 @@ def compare(
             details=shown,
             facts=facts(suite, classifiers, features, options, select),
             notes=notes(suite, encoder, classifiers, left_out, select),
-            guarantee=guarantee(options),
+            guarantee=guarantee(suite, options),
             **tables,
         )
     first = {one.method.name: one for one in reversed(classifiers)}

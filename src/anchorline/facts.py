@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+
+import torch
 
 import anchorline
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Options
 from anchorline.features import Features
+from anchorline.measures.open_set import conformal_threshold
 from anchorline.provenance import commit
 from anchorline.selecting import CHOOSING, Select
 from anchorline.suites.suite import Suite
@@ -85,13 +89,13 @@ def facts(
         "Accuracy": "top-1, all classes compete unless a note says otherwise; intervals are Wilson's, 95 %",
         "Shift accuracy": "mean over the shifts, each with the same weight",
         "AUROC, FPR95": f"test against each outlier set, in-distribution positive ({ID_POSITIVE}); intervals "
-        "are bootstrapped over images, 400 resamples",
+        "are bootstrapped over images, 400 resamples"
+        + (f"; near: {', '.join(sorted(suite.near))}" if suite.near else ""),
         "Detectors": "fitted on train; hyper-parameters chosen on val against synthetic outliers: shuffled "
         "tiles, and means of two images",
         "Calibration": "ECE in 15 bins of equally many images; scaled: at the temperature with the least "
-        "cross-entropy on val",
-        "Open set": f"the threshold on MSP keeps {100 * options.keep:g} % of images like val (split "
-        "conformal; val also chose hyper-parameters, which makes it a little too sure)",
+        "cross-entropy on val, where val has one (not where all its answers are right)",
+        "Open set": guarantee(suite, options),
         "Effective robustness": f"against a line through {line}, in logits of both accuracies",
         "Temperature": f"MSP: softmax over the logits, temperature {MSP_TEMPERATURE:g} "
         f"(zero-shot logits are cosines times {encoder.logit_scale:.4g}); "
@@ -107,8 +111,11 @@ def facts(
     }
 
 
-def guarantee(options: Options) -> str:
+def guarantee(suite: Suite, options: Options) -> str:
     """What the open-set threshold promises."""
+    promise = conformal_threshold(torch.zeros(len(suite.val)), options.keep)
+    if promise.value == -math.inf:  # its value else says nothing: it is of no scores
+        return f"Here {promise}."
     return (
         f"The threshold on MSP is set on val so that it keeps {100 * options.keep:g} % of images like val; "
         "val has also chosen hyper-parameters, which makes the promise a little too sure."

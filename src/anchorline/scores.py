@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+_ROWS = 4096  # images in work at once
 
 
 def msp(logits: Tensor) -> Tensor:
     """Maximum softmax probability [N] of logits [N, C] (Hendrycks & Gimpel 2017, arXiv 1610.02136)."""
-    return logits.double().softmax(1).amax(1)  # float32 saturates at 1, and ties cost FPR95
+    # float32 saturates at 1, and ties cost FPR95; but doubles of all rows at once would take gigabytes.
+    return torch.cat([part.double().softmax(1).amax(1) for part in logits.split(_ROWS)])
 
 
 def mcm(cosines: Tensor, temperature: float = 1.0) -> Tensor:
     """Maximum concept matching [N]: the largest softmax probability of the cosines [N, C] between an
     image and the class captions, at `temperature` (Ming et al. 2022, arXiv 2211.13445, equation 1)."""
-    return (cosines.double() / temperature).softmax(1).amax(1)
+    return torch.cat([(part.double() / temperature).softmax(1).amax(1) for part in cosines.split(_ROWS)])

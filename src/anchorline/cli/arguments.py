@@ -45,10 +45,10 @@ class MeasureOptions:
     reference: Path | None = None
     """CSV of reference models with columns id_accuracy and shift_accuracy in percent, for effective
     robustness; left out, the line goes through the untouched encoder."""
-    patches: bool = False
-    """Also GL-MCM, which reads patches: test, val and outliers pass through each image tower once more."""
     keep: float = 0.95
     """Share of in-distribution images that the open-set decision keeps."""
+    patches: bool = False
+    """Also GL-MCM, which reads patches: test, val and outliers pass through each image tower once more."""
 
 
 @dataclass(frozen=True)

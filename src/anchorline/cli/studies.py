@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from anchorline.adapting import adapt
+from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
 from anchorline.cli import shared
 from anchorline.cli.arguments import Ablate, Map, Report
@@ -74,7 +75,7 @@ def report(command: Report) -> None:
         merged = merge(command.run)
     except ValueError as error:
         raise UserError(str(error)) from error
-    command.out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(command.out, "")  # a place that cannot be written shows as one sentence
     first = merged.rows.iloc[0]
     write_report(
         command.out,

@@ -8,6 +8,7 @@ from anchorline import scores
 from anchorline.evaluation.examined import Examined
 from anchorline.evaluation.metric import Metric
 from anchorline.measures.calibration import (
+    TEMPERATURES,
     brier,
     expected_calibration_error,
     fit_temperature,
@@ -17,10 +18,12 @@ from anchorline.measures.selective import aurc
 
 
 def temperature_of(examined: Examined) -> float | None:
-    """The temperature that val asks for; None without val."""
+    """The temperature that val asks for; None without val, or where val cannot tell: where every answer on it
+    is right, say."""
     if examined.val is None:
         return None
-    return fit_temperature(examined.val.logits, examined.val.truth)
+    found = fit_temperature(examined.val.logits, examined.val.truth)
+    return None if found in TEMPERATURES else found
 
 
 def confidence(examined: Examined) -> Iterator[Metric]:

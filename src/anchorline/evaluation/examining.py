@@ -73,7 +73,8 @@ def _known(
 ) -> detection.Known:
     """What detectors may be fitted on; empty where the suite has no train and val."""
     if suite.val.labels is not None and len(suite.val):
-        unlike = ImageSet("synthetic outliers", suite.val.source, ())
+        # They face the classes that val does, as outliers face those of test.
+        unlike = ImageSet("synthetic outliers", suite.val.source, (), columns=suite.val.columns)
         synthetic = outcome(classifier, unlike, _synthetic(classifier, suite.val, store))
     else:
         synthetic = nothing(val)

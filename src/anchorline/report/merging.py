@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from anchorline.measures.paired import LEVEL, enough, holm
+
 SAME = {"suite_hash": "suite", "encoder_hash": "encoder"}  # column: what it tells
-LEVEL = 0.05  # a corrected p below it is called larger than noise
 RUN = ["method", "seed"]
 
 
@@ -36,11 +37,12 @@ def merge(directories: Sequence[str | Path]) -> Merged:
 
     Of a method and seed that several hold, the rows of the directory with the newest results.jsonl are kept.
     Tested differences are kept where both methods' rows are those that were tested; they are corrected anew
-    (Holm 1979), for the pairs of all directories.
+    (Holm 1979), for the pairs of all directories. Where these are so many that the least p that resamples can
+    give would not survive it, each keeps the correction of its own directory, and a note says so.
 
     Raises:
         ValueError: a directory holds no results; or two hold different suites, encoders, conventions of FPR,
-            temperatures or formats of rows. One sentence names both and what to do.
+            temperatures, corruptions or formats of rows. One sentence names both and what to do.
     """
     if not directories:
         raise ValueError("there is nothing to merge; name at least one directory that compare wrote")
@@ -66,13 +68,20 @@ def merge(directories: Sequence[str | Path]) -> Merged:
         pd.concat([_kept(_table(path, name), path, source) for path in paths], ignore_index=True)
         for name in ("alpha.csv", "movement.csv")
     )
-    differences = _differences({path: _table(path, "differences.csv") for path in paths}, tables, rows)
+    differences, together = _differences(
+        {path: _table(path, "differences.csv") for path in paths}, tables, rows
+    )
     repeated = sum(len(_runs(t)) for t in tables.values()) - len(order)
     notes = []
     if repeated:
         notes.append(f"Repeated runs (same method and seed) left out, the newest counts: {repeated}.")
     if len(paths) > 1 and not differences.empty:
         notes.append("Differences between methods of different directories were not tested.")
+    if not together:
+        notes.append(
+            "Differences are corrected for the pairs of their own directory alone, having too few resamples "
+            "for the pairs of all; compare all methods in one directory for that."
+        )
     return Merged(rows, curves, movements, differences, _facts(paths, rows), notes)
 
 
@@ -118,6 +127,9 @@ def _must_match(first: Path, one: pd.DataFrame, second: Path, other: pd.DataFram
             f"{mixed}their rows have different formats (versions {_release(one)} and {_release(other)}); "
             "compare the older one again, finished runs are not trained anew"
         )
+    damaged = [frozenset(t.loc[t["role"].eq("corruption"), "set"]) for t in (one, other)]
+    if all(damaged) and damaged[0] != damaged[1]:
+        raise ValueError(f"{mixed}their corruptions differ, and so does what their mean is of; compare one again")
     for column in ("unit", "convention", "temperature"):
         ours, theirs = _meanings(one, column), _meanings(other, column)
         for key in ours.keys() & theirs.keys():
@@ -161,8 +173,9 @@ def _kept(table: pd.DataFrame, path: Path, source: dict[tuple[str, int], Path]) 
 
 def _differences(
     found: dict[Path, pd.DataFrame], tables: dict[Path, pd.DataFrame], rows: pd.DataFrame
-) -> pd.DataFrame:
-    """Pairs of methods whose rows are those that were tested, once each, corrected together."""
+) -> tuple[pd.DataFrame, bool]:
+    """Pairs of methods whose rows are those that were tested, once each; and whether all are corrected
+    together."""
     now = _identity(rows)
     current = []
     for path, pairs in reversed(found.items()):  # the newest first: of a repeated pair it is kept
@@ -172,19 +185,16 @@ def _differences(
         same = {m for m in then if then[m] == now[m]}
         current.append(pairs[pairs["a"].isin(same) & pairs["b"].isin(same)])
     if not current:
-        return pd.DataFrame()
+        return pd.DataFrame(), True
     table = pd.concat(current, ignore_index=True)
     unordered = [(axis, *sorted((a, b))) for a, b, axis in table[["a", "b", "axis"]].itertuples(index=False)]
     table = table[~pd.Series(unordered, dtype=object).duplicated()].reset_index(drop=True)
-    table["p_holm"] = table.groupby("axis")["p"].transform(_holm)
-    return table.assign(beyond_noise=table["p_holm"] < LEVEL)
-
-
-def _holm(p: pd.Series) -> pd.Series:
-    """Holm's step-down correction: p sorted, times the number of hypotheses left, never falling."""
-    order = p.sort_values()
-    left = pd.Series(range(len(order), 0, -1), index=order.index)
-    return (order * left).cummax().clip(upper=1.0).reindex(p.index)
+    # The least p is 2 / (resamples + 1); times the pairs of an axis it must come below the level.
+    coarsest = max(2 / (enough(tables[path]["method"].nunique()) + 1) for path in found)
+    together = coarsest * table["axis"].value_counts().max() < LEVEL
+    if together:
+        table["p_holm"] = table.groupby("axis")["p"].transform(lambda p: holm(p.to_numpy(dtype=float)))
+    return table.assign(beyond_noise=table["p_holm"] < LEVEL), bool(together)
 
 
 def _identity(table: pd.DataFrame) -> dict[str, frozenset[tuple[int, str]]]:
