@@ -78,6 +78,32 @@ def test_differences_are_corrected_for_the_pairs_of_all_directories(tmp_path: Pa
     assert found["beyond_noise"].all()
 
 
+def test_many_pairs_do_not_drown_every_difference(tmp_path: Path):
+    """Two comparisons of eight methods: 56 pairs an axis, and 1,400 resamples give no p below .0014."""
+    names = [f"m{i}" for i in range(14)]
+    one = directory(tmp_path / "one", ("zero-shot", *names[:7]), 1, config_hash="same")
+    other = directory(tmp_path / "other", ("zero-shot", *names[7:]), 2, config_hash="same")
+    for path in (one, other):
+        table = pd.read_csv(path / "differences.csv").assign(p=2 / 1401, p_holm=28 * 2 / 1401)
+        table.to_csv(path / "differences.csv", index=False)
+    merged = merge([one, other])
+    assert merged.differences["axis"].value_counts().max() == 56
+    assert merged.differences["beyond_noise"].all()
+    assert any("pairs of their own directory alone" in note for note in merged.notes)
+    assert not any("alone" in note for note in merge([one]).notes)
+
+
+def test_means_over_other_corruptions_are_refused(tmp_path: Path):
+    paths = [directory(tmp_path / name, (name,), day) for day, name in enumerate(("a", "b", "c"))]
+    for path, damaged in zip(paths[1:], ("fog/1", "fog/2"), strict=True):
+        rows = pd.read_json(path / "results.jsonl", lines=True)
+        more = rows.iloc[:1].assign(role="corruption", set=damaged)
+        pd.concat([rows, more]).to_json(path / "results.jsonl", orient="records", lines=True)
+    assert set(merge(paths[:2]).rows["method"]) == {"a", "b"}
+    with pytest.raises(ValueError, match="their corruptions differ"):
+        merge(paths)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "says"),
     [

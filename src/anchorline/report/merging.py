@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -52,6 +53,13 @@ def merge(directories: Sequence[str | Path]) -> Merged:
     first, *others = paths
     for other in others:
         _must_match(first, tables[first], other, tables[other])
+    damaged = {p: frozenset(t.loc[t["role"] == "corruption", "set"]) for p, t in tables.items()}
+    for one, other in pairwise(path for path in paths if damaged[path]):
+        if damaged[one] != damaged[other]:
+            raise ValueError(
+                f"{one} and {other} cannot share a report: their corruptions differ, and so does what their "
+                "mean is of; compare one of them again"
+            )
     for path in paths:
         for column, what in SAME.items():
             if tables[path][column].nunique() > 1:
@@ -127,9 +135,6 @@ def _must_match(first: Path, one: pd.DataFrame, second: Path, other: pd.DataFram
             f"{mixed}their rows have different formats (versions {_release(one)} and {_release(other)}); "
             "compare the older one again, finished runs are not trained anew"
         )
-    damaged = [frozenset(t.loc[t["role"].eq("corruption"), "set"]) for t in (one, other)]
-    if all(damaged) and damaged[0] != damaged[1]:
-        raise ValueError(f"{mixed}their corruptions differ, and so does what their mean is of; compare one again")
     for column in ("unit", "convention", "temperature"):
         ours, theirs = _meanings(one, column), _meanings(other, column)
         for key in ours.keys() & theirs.keys():
