@@ -3,13 +3,15 @@
 import math
 
 import pytest
-from examined import answering, by_key, confident, examined, said, sure, values
+from examined import answering, by_key, confident, examined, said, suite_of, sure, values
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anchorline.evaluation import Options
 from anchorline.evaluation.confidence import confidence, temperature_of
 from anchorline.evaluation.open_set import open_set
 from anchorline.evaluation.robustness import robustness
+from anchorline.facts import guarantee
 
 PROBABILITIES = [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.5, 0.25, 0.25], [0.05, 0.05, 0.9]]
 TEST = sure(PROBABILITIES, [0, 1, 0, 2])  # the second answer is wrong
@@ -68,6 +70,12 @@ def test_without_val_nothing_is_scaled_and_nothing_decided():
     assert list(open_set(whole)) == []
 
 
+def test_a_val_that_is_all_right_scales_nothing():
+    whole = examined({"test": TEST}, val=sure([[0.9, 0.1, 0]] * 4, [0] * 4))
+    assert temperature_of(whole) is None  # the lower, the likelier: there is no best one
+    assert {m.score for m in confidence(whole)} == {"", "msp"}
+
+
 def test_the_open_set_threshold_is_that_of_val():
     val = confident([0.6, 0.9, 0.8])  # floor(4 * .5) = 2: the second lowest, .8
     sets = {"test": TEST, "shift": TEST, "o": confident([0.95, 0.7]), "low": confident([0.55])}
@@ -91,6 +99,12 @@ def test_a_val_too_small_for_the_promise_keeps_all():
     assert values(found, "kept_accuracy", "msp") == {"test": 75}
     found = list(open_set(examined(sets, val=confident([0.9] * 19), keep=0.95)))  # one more is enough
     assert values(found, "kept", "msp") == {"test": 25, "o": 0}
+
+
+def test_the_page_promises_what_val_can_hold():
+    few = suite_of({"test": TEST})  # three images of val
+    assert "all images are kept" in guarantee(few, Options(keep=0.95))
+    assert "keeps 50 % of images like val" in guarantee(few, Options(keep=0.5))
 
 
 def test_where_nothing_is_kept_there_is_no_accuracy_of_it():

@@ -1,6 +1,7 @@
 """How well detectors tell outlier sets from test, by hand; and what a classifier is examined with."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,6 +152,14 @@ def test_detectors_are_fitted_on_train_and_chosen_on_val(tiny_encoder, colours):
     given, _ = examine(classifier, colours, store, untouched=other, options=Options(keep=0.5))
     assert given.before is other
     assert given.options.keep == 0.5
+
+
+def test_synthetic_outliers_face_the_same_classes_as_val(tiny_encoder, colours):
+    held = replace(colours.val.select((colours.val.labels < 2).nonzero()[0]), columns=(0, 1))
+    classifier = adapt(tiny_encoder, colours, "zero-shot")
+    known = examine(classifier, replace(colours, val=held), FeatureStore())[0].scorers[0].known
+    assert known.val.logits.isneginf().all(0).tolist() == [False, False, True]
+    assert known.synthetic.logits.isneginf().all(0).tolist() == [False, False, True]
 
 
 def test_without_outlier_sets_no_detector_is_fitted(tiny_encoder, colours):

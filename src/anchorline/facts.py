@@ -114,7 +114,7 @@ def facts(
 def guarantee(suite: Suite, options: Options) -> str:
     """What the open-set threshold promises."""
     promise = conformal_threshold(torch.zeros(len(suite.val)), options.keep)
-    if promise.value == -math.inf:  # its value else says nothing: it is of no scores
+    if promise.value == -math.inf and options.keep < 1:  # its value else says nothing: it is of no scores
         return f"Here {promise}."
     return (
         f"The threshold on MSP is set on val so that it keeps {100 * options.keep:g} % of images like val; "
