@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from anchorline.adapting import adapt
-from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
 from anchorline.cli import shared
 from anchorline.cli.arguments import Ablate, Map, Report
@@ -75,18 +74,21 @@ def report(command: Report) -> None:
         merged = merge(command.run)
     except ValueError as error:
         raise UserError(str(error)) from error
-    write_text(command.out, "")  # a place that cannot be written shows as one sentence
     first = merged.rows.iloc[0]
-    write_report(
-        command.out,
-        title=f"{first.suite} with {first.encoder}",
-        rows=merged.rows,
-        curves=merged.curves,
-        movements=merged.movements,
-        differences=merged.differences,
-        facts=merged.facts,
-        notes=merged.notes,
-    )
+    try:
+        command.out.parent.mkdir(parents=True, exist_ok=True)
+        write_report(
+            command.out,
+            title=f"{first.suite} with {first.encoder}",
+            rows=merged.rows,
+            curves=merged.curves,
+            movements=merged.movements,
+            differences=merged.differences,
+            facts=merged.facts,
+            notes=merged.notes,
+        )
+    except OSError as error:
+        raise UserError(f"cannot write {command.out} ({error}); give another file with --out") from error
     _told("Report", command.out)
 
 
