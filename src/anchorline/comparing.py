@@ -109,7 +109,7 @@ def compare(
     resamples = Resamples()
     evaluated: list[Evaluated] = []
     shown: list[MethodDetails] = []
-    left_out: dict[str, str] = {}
+    left_out: dict[tuple[str, str], list[str]] = {}  # detector and reason: methods
     before: Mapping[str, Outcome] | None = None
     for row in rows:
         for seed in seeds if row.training else seeds[:1]:
@@ -122,7 +122,8 @@ def compare(
                 classifier, suite, store,
                 untouched=before, options=options, resamples=resamples, progress=narrator.bar,
             )  # fmt: skip
-            left_out |= missing
+            for missed in missing.items():
+                left_out.setdefault(missed, []).append(row.name)
             metrics = measure(examined)
             metrics += corruption(classifier, suite, options.corruptions, store, narrator.bar)
             metrics += changes(metrics, evaluated[0].metrics if evaluated else metrics)
@@ -134,6 +135,7 @@ def compare(
             narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
     table = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
     classifiers = [one.classifier for one in evaluated]
+    narrator.say("testing which differences are larger than noise …")
     tables = {
         "differences": differences_of(suite, evaluated),
         "curves": curves_of(evaluated, suite, store, directory, narrator),

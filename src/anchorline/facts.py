@@ -126,12 +126,15 @@ def notes(
     suite: Suite,
     encoder: Encoder,
     classifiers: Sequence[AdaptedClassifier],
-    left_out: Mapping[str, str],
+    left_out: Mapping[tuple[str, str], Sequence[str]],
     select: Select,
 ) -> list[str]:
-    """What the reader must know; `left_out`: detectors, with the reason."""
+    """What the reader must know; `left_out`: methods by detector and reason."""
     found = [*suite.notes, *_ends_of_searches(classifiers, CHOOSING[select])]
-    found += [f"detector {name} is left out: {reason}" for name, reason in left_out.items()]
+    everyone = {one.method.name for one in classifiers}
+    for (name, reason), methods in left_out.items():
+        of = "" if everyone == set(methods) else f" of {', '.join(dict.fromkeys(methods))}"
+        found.append(f"detector {name} is left out{of}: {reason}")
     if select == "oracle":
         found.insert(0, "chosen by an oracle, on test and all shifts: figures of such methods are too good")
     if encoder.random:

@@ -44,7 +44,7 @@ class MeasureOptions:
     """Files of class names, a line each: accuracy is also given with these classes alone."""
     reference: Path | None = None
     """CSV of reference models with columns id_accuracy and shift_accuracy in percent, for effective
-    robustness; left out, the line goes through the untouched encoder."""
+    robustness: one line for all shifts; left out, each shift's goes through the untouched encoder."""
     keep: float = 0.95
     """Share of in-distribution images that the open-set decision keeps."""
     patches: bool = False

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
 import anchorline.adapting
 import anchorline.comparing
@@ -30,7 +29,7 @@ from anchorline.features import suite_features
 from anchorline.loading import load_encoder
 from anchorline.methods import SHOWN
 from anchorline.predicting import Prediction, found_images
-from anchorline.progress import terminal
+from anchorline.processes import is_first
 from anchorline.runs import load
 
 
@@ -134,9 +133,9 @@ def evaluate(command: Evaluate) -> None:
     for run in command.run:
         classifier = load(run, encoder, command.device or None)
         suite = suite_for(command.data, classifier.classes)
-        with terminal() as narrator:
+        with shared.narrator() as narrator:
             rows = anchorline.evaluating.evaluate(classifier, suite, options=measured, narrator=narrator)
         tables.append(rows)
-        Console(emoji=False).print(sets_table(f"{classifier.method.name} on {suite.name}", rows))
-    if command.out:
+        shared.console().print(sets_table(f"{classifier.method.name} on {suite.name}", rows))
+    if command.out and is_first():
         write_text(command.out, pd.concat(tables).to_csv(index=False))

@@ -9,8 +9,3 @@ from typing import Any
 def detectors() -> Any:
     """`pytorch_ood.detector`. Its scores are higher for outliers."""
     return import_module("pytorch_ood.detector")
-
-
-def utilities() -> Any:
-    """`pytorch_ood.utils.utils`."""
-    return import_module("pytorch_ood.utils.utils")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from anchorline.detection.evidence import Known, competing
 from anchorline.detection.fitting import Score, Space, UnfitError
-from anchorline.detection.library import detectors, utilities
+from anchorline.detection.library import detectors
+from anchorline.measures.calibration import fit_temperature
 
 # Softmax probabilities of float32 saturate at 1, and ties cost FPR95: everything is float64.
 
@@ -53,19 +52,12 @@ def temperature_space(known: Known) -> Space:
     return {"t": [best_temperature(known)]}
 
 
-@torch.enable_grad()
-def best_temperature(known: Known, lowest: float = 0.2, highest: float = 20.0) -> float:
-    """The T of least cross-entropy of softmax(logits / T) on val, between two bounds.
-
-    By pytorch-ood's bisection; its class `TemperatureScaling` stops after 50 steps of a hundredth, far from
-    the least. Where every answer is right there may be no least; the lowest T is given.
-    """
+def best_temperature(known: Known) -> float:
+    """The T of least cross-entropy of softmax(logits / T) on val (`measures.calibration.fit_temperature`)."""
     known = known.restricted(competing(known.val))
     if not len(known.val_labels):
         raise UnfitError("temperature scaling needs validation images of the classes; add some")
-    return float(
-        utilities().temperature_calibration(known.val.logits.float(), known.val_labels, lowest, highest)
-    )
+    return fit_temperature(known.val.logits, known.val_labels)
 
 
 def kl_matching(known: Known) -> Score:

@@ -22,7 +22,9 @@ def mcm(known: Known) -> Score:
 def gl_mcm(known: Known) -> Score:
     """MCM plus its local part, weight 1, temperature 1 for both."""
     if local_of(known.val) is None:
-        raise UnfitError("it reads patches: ask for them with --patches, where the image tower has any")
+        raise UnfitError(
+            "it reads patches: they need --patches, an image tower that has any, and no blend of features"
+        )
 
     def score(evidence: Arrays) -> Tensor:
         assert evidence.local is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ class Outcome:
     labels: Tensor | None
     local: Tensor | None = None
 
-    @property
+    @cached_property
     def confidence(self) -> Tensor:
         """Maximum softmax probability [N]."""
         return scores.msp(self.logits)
