@@ -5,7 +5,7 @@ from __future__ import annotations
 from anchorline.detection.evidence import Known, competing
 from anchorline.detection.fitting import Score, Space, UnfitError
 from anchorline.detection.library import detectors
-from anchorline.measures.calibration import fit_temperature
+from anchorline.measures.calibration import TEMPERATURES, fit_temperature
 
 # Softmax probabilities of float32 saturate at 1, and ties cost FPR95: everything is float64.
 
@@ -53,11 +53,13 @@ def temperature_space(known: Known) -> Space:
 
 
 def best_temperature(known: Known) -> float:
-    """The T of least cross-entropy of softmax(logits / T) on val (`measures.calibration.fit_temperature`)."""
+    """The T of least cross-entropy of softmax(logits / T) on val; 1 where val tells none
+    (`measures.calibration.fit_temperature`)."""
     known = known.restricted(competing(known.val))
     if not len(known.val_labels):
         raise UnfitError("temperature scaling needs validation images of the classes; add some")
-    return fit_temperature(known.val.logits, known.val_labels)
+    found = fit_temperature(known.val.logits, known.val_labels)
+    return 1.0 if found in TEMPERATURES else found
 
 
 def kl_matching(known: Known) -> Score:
