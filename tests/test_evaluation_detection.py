@@ -200,3 +200,17 @@ def test_blended_features_have_no_patches(tiny_encoder, colours):
     )
     _, left_out = examine(classifier, colours, FeatureStore(), options=Options(patches=True))
     assert "gl-mcm" in left_out
+
+
+def test_detectors_are_fitted_on_so_many_images_and_no_more(tiny_encoder, colours, monkeypatch):
+    """Evenly spread over train, whose images lie in the order of their classes."""
+    monkeypatch.setattr("anchorline.evaluation.examining.FITTED", 9)
+    classifier, store = adapt(tiny_encoder, colours, "zero-shot"), FeatureStore()
+    found, _ = examine(classifier, colours, store)
+    known = found.scorers[0].known
+    assert len(known.train.logits) == len(known.train_labels) == 9
+    assert set(known.train_labels.tolist()) == {0, 1, 2}
+    whole = store.images(tiny_encoder, colours.train).vectors
+    for row, label in zip(known.train.features, known.train_labels, strict=True):
+        same = (whole == row).all(1)
+        assert label in torch.from_numpy(colours.train.labels)[same]

@@ -22,6 +22,7 @@ from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite
 
 SYNTHETIC = 1000  # images of val, at most, from which synthetic outliers are made
+FITTED = 50_000  # images of train, at most, that detectors are fitted on
 UNFITTED = ("msp", "max-logit", "energy", "entropy", "mcm")  # detectors that need no train and no val
 
 
@@ -42,7 +43,7 @@ def examine(
     """
     said = outcomes(classifier, suite, store, progress)
     train, val = (
-        outcome(classifier, images, classifier.views(store, images)) if len(images) else nothing(said["test"])
+        _at_most(FITTED, classifier, images, store) if len(images) else nothing(said["test"])
         for images in (suite.train, suite.val)
     )
     options = options or Options()
@@ -66,6 +67,16 @@ def examine(
         options,
         resamples or Resamples(),
     ), left_out
+
+
+def _at_most(most: int, classifier: AdaptedClassifier, images: ImageSet, store: FeatureStore) -> Outcome:
+    """What is said of a set, or of so many of its images, evenly spread: logits of all take memory."""
+    views = classifier.views(store, images)
+    if len(images) <= most:
+        return outcome(classifier, images, views)
+    rows = torch.linspace(0, len(images) - 1, most).long()
+    part = Views(views.adapted[rows], views.untouched[rows])
+    return outcome(classifier, images.select(rows.numpy()), part)
 
 
 def _known(
