@@ -77,7 +77,9 @@ def adapt(
     asked = runs.request(encoder, row, suite.classes, learnt_from, seed)
     if directory and runs.finished(directory, asked):
         return runs.load(directory, encoder)
-    if directory and not overwrite and runs.holds_another(directory, asked):
+    if directory and overwrite and runs.holds_another(directory, asked):
+        narrator.say(f"note: {directory} held a run with other settings or images, which this one replaces")
+    elif directory and runs.holds_another(directory, asked):
         raise UserError(
             f"{directory} holds a finished run with other settings or images; give another directory with "
             "--out, or take it away"

@@ -125,7 +125,9 @@ def compare(
             for missed in missing.items():
                 left_out.setdefault(missed, []).append(row.name)
             metrics = measure(examined)
-            metrics += corruption(classifier, suite, options.corruptions, store, narrator.bar)
+            metrics += corruption(
+                classifier, suite, options.corruptions, store, lambda title: narrator.bar(title, "sets")
+            )
             metrics += changes(metrics, evaluated[0].metrics if evaluated else metrics)
             if before is None:
                 before = examined.said

@@ -67,7 +67,9 @@ def evaluate(
     for name, reason in left_out.items():
         narrator.say(f"note: {name} is left out: {reason}")
     metrics = measure(examined)
-    metrics += corruption(classifier, suite, options.corruptions, store, narrator.bar)
+    metrics += corruption(
+        classifier, suite, options.corruptions, store, lambda title: narrator.bar(title, "sets")
+    )
     return table_of(rows_of(suite, classifier, metrics))
 
 

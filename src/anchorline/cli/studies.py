@@ -39,6 +39,8 @@ def ablate(command: Ablate) -> None:
 def draw_map(command: Map) -> None:
     rows = rows_of(command.method or mapping.METHODS, settings_of(command.set))
     suite = read_suite(command.data)
+    if not suite.shifts:  # before anything long
+        raise UserError("a map shows shifted images, and there are none; name a set with --shift NAME=DIR")
     store = store_of(command.memory_limit)
     with shared.narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")

@@ -36,7 +36,8 @@ class Merged:
 def merge(directories: Sequence[str | Path]) -> Merged:
     """Read comparison directories and put their results side by side.
 
-    Of a method and seed that several hold, the rows of the directory with the newest results.jsonl are kept.
+    Of a method and seed that several hold, the rows of the directory with the newest results.jsonl are kept;
+    with other settings than before, a method is called after its directory too.
     Tested differences are kept where both methods' rows are those that were tested; they are corrected anew
     (Holm 1979), for the pairs of all directories. Where these are so many that the least p that resamples can
     give would not survive it, each keeps the correction of its own directory, and a note says so.
@@ -50,6 +51,8 @@ def merge(directories: Sequence[str | Path]) -> Merged:
     paths = list(dict.fromkeys(Path(d) for d in directories))
     paths.sort(key=_age)
     tables = {path: _rows(path) for path in paths}
+    names = _told_apart(tables)
+    tables = {path: table.replace({"method": names[path]}) for path, table in tables.items()}
     first, *others = paths
     for other in others:
         _must_match(first, tables[first], other, tables[other])
@@ -73,11 +76,11 @@ def merge(directories: Sequence[str | Path]) -> Merged:
     rows = rows.assign(_place=place.to_numpy()).sort_values("_place", kind="stable").drop(columns="_place")
     rows = rows.reset_index(drop=True)
     curves, movements = (
-        pd.concat([_kept(_table(path, name), path, source) for path in paths], ignore_index=True)
+        pd.concat([_kept(_table(path, name, names[path]), path, source) for path in paths], ignore_index=True)
         for name in ("alpha.csv", "movement.csv")
     )
     differences, together = _differences(
-        {path: _table(path, "differences.csv") for path in paths}, tables, rows
+        {path: _table(path, "differences.csv", names[path]) for path in paths}, tables, rows
     )
     repeated = sum(len(_runs(t)) for t in tables.values()) - len(order)
     notes = []
@@ -116,11 +119,28 @@ def _rows(path: Path) -> pd.DataFrame:
     return table
 
 
-def _table(path: Path, name: str) -> pd.DataFrame:
+def _told_apart(tables: dict[Path, pd.DataFrame]) -> dict[Path, dict[str, str]]:
+    """For each directory, new names of the methods that an older one ran with other settings."""
+    names: dict[Path, dict[str, str]] = {}
+    called: dict[tuple[str, int], dict[str, str]] = {}  # by method and seed: names by settings
+    for path, table in tables.items():
+        names[path] = {}
+        for method, runs in _identity(table).items():
+            known = {settings: called.get((method, seed), {}) for seed, settings in runs}
+            same = [others[settings] for settings, others in known.items() if settings in others]
+            name = same[0] if same else f"{method} ({path.name})" if any(known.values()) else method
+            names[path][method] = name
+            for seed, settings in runs:
+                called.setdefault((method, seed), {})[settings] = name
+    return names
+
+
+def _table(path: Path, name: str, names: dict[str, str]) -> pd.DataFrame:
     try:
-        return pd.read_csv(path / name)
+        table = pd.read_csv(path / name)
     except (OSError, pd.errors.EmptyDataError):
         return pd.DataFrame()
+    return table.replace({column: names for column in ("method", "a", "b") if column in table})
 
 
 def _must_match(first: Path, one: pd.DataFrame, second: Path, other: pd.DataFrame) -> None:

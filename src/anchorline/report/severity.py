@@ -178,6 +178,8 @@ def _line(results: Results, method: str, by_name: dict[str, list[int]], name: st
     points = [(0, results.in_distribution(method).mean)]
     for severity in sorted({s for own in by_name.values() for s in own}):
         names = [n for n, own in by_name.items() if severity in own and name in (n, ALL)]
+        if name == ALL and len(names) < len(by_name):
+            continue  # a mean of other corruptions than at the other severities
         each = [results.get(method, "corruption", "accuracy", f"{n}/{severity}").mean for n in names]
         if each:
             points.append((severity, fmean(each)))

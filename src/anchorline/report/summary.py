@@ -131,15 +131,6 @@ def _beyond_noise(results: Results, tested: dict[str, dict[str, float]]) -> Mark
     text = Markup("Of the differences to the untouched encoder, these are larger than noise: {}").format(
         Markup("; ").join(parts)
     )
-    others = [axis for axis in tested if axis != "id_accuracy"]
-    harmless = [
-        m
-        for m, gain in tested.get("id_accuracy", {}).items()
-        if gain > 0 and others and min(tested[a].get(m, 0.0) for a in others) >= 0
-    ]
-    if others and harmless:
-        verbs = "gains" if len(harmless) == 1 else "gain"
-        text += Markup(". So {} {} in distribution without a loss elsewhere").format(_names(harmless), verbs)
     return text + "."
 
 

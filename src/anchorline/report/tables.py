@@ -59,6 +59,18 @@ def shift_table(results: Results) -> Table:
     return Table("Accuracy by shift (%)", columns, mark_best(rows, best))
 
 
+def subset_table(results: Results) -> Table:
+    """Accuracy where only some classes compete."""
+    names = list(dict.fromkeys(key[3] for key in results.numbers if key[1] == "subset"))
+    rows = [
+        [Cell(method), *(percent(results.get(method, "subset", "accuracy", name)) for name in names)]
+        for method in results.methods
+    ]
+    columns = [Column("Method"), *(Column(name, _images(results, "subset", name)) for name in names)]
+    best = dict.fromkeys(range(1, len(columns)), max)
+    return Table("Accuracy by subset of the classes (%)", columns, mark_best(rows, best))
+
+
 def class_table(label: str, per_class: pd.DataFrame) -> Table:
     """Percent accuracy by class and set, without its rows: those are `class_rows`."""
     return Table(label, [Column("Class"), *(Column(str(name), "%") for name in per_class.columns)], [])
