@@ -34,7 +34,7 @@ def _names(file: Path) -> tuple[str, ...]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"cannot read {file} ({error}); give a text file of class names, a line each"
+            f"cannot read {file} ({_reason(error)}); give a text file of class names, a line each"
         ) from error
     names = tuple(line.strip() for line in lines if line.strip())
     if not names:
@@ -52,9 +52,14 @@ def _points(file: Path) -> tuple[tuple[float, float], ...]:
             raise ValueError("an accuracy is not between 0 and 100")
         ReferenceLine.fit(points)
     except (OSError, ValueError, KeyError, pd.errors.ParserError) as error:
-        reason = " ".join(str(error).split())  # the parser's ends a line
         raise UserError(
-            f"cannot use {file} as reference models ({reason}); give a CSV with the columns "
+            f"cannot use {file} as reference models ({_reason(error)}); give a CSV with the columns "
             f"{' and '.join(columns)} in percent, and two models or more"
         ) from error
     return points
+
+
+def _reason(error: Exception) -> str:
+    """In one line: the parser's ends one, and the system's begins with a number."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return " ".join((told or str(error)).split())
