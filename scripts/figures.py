@@ -28,6 +28,7 @@ from anchorline.choices import override
 from anchorline.evaluation import Options
 from anchorline.methods import SHOWN
 from anchorline.progress import Narrator, terminal
+from anchorline.report.layers import deviations, radii
 from anchorline.suites.corruptions import parse_corruptions
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +69,7 @@ def put(file: Path, name: str, text: str) -> None:
     file.write_text(new)
 
 
-def screenshot(report: Path, picture: Path) -> None:
+def screenshot(page: Path, picture: Path, height: int = 1500) -> None:
     browser = shutil.which("chromium")
     if browser is None:
         print(f"no chromium on the PATH: {picture} stays as it is")
@@ -76,10 +77,26 @@ def screenshot(report: Path, picture: Path) -> None:
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
             [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
-             "--disable-background-networking", f"--user-data-dir={profile}", "--window-size=1180,1500",
-             "--virtual-time-budget=5000", f"--screenshot={picture}", report.resolve().as_uri()],
+             "--disable-background-networking", f"--user-data-dir={profile}", f"--window-size=1180,{height}",
+             "--virtual-time-budget=5000", f"--screenshot={picture}", page.resolve().as_uri()],
             check=True, capture_output=True,
         )  # fmt: skip
+
+
+def draw_layers(movement: Path, picture: Path) -> None:
+    """How far each layer moved, by method, and the radii that FTP learned, epoch by epoch."""
+    movements = pd.read_csv(movement)
+    held = [row.name for row in METHODS.values() if row.constraint.name != "none"]
+    shown = movements[movements.method.isin(["fine-tune", *held])]
+    figures = [deviations(shown), dict(radii(movements))["ftp"]]
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "layers.html"
+        parts = [
+            f.to_html(full_html=False, include_plotlyjs=not i, config={"displayModeBar": False})
+            for i, f in enumerate(figures)
+        ]
+        page.write_text("<meta charset='utf-8'>" + "".join(parts))
+        screenshot(page, picture, height=sum(int(f.layout.height) for f in figures) + 40)
 
 
 def methods(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
@@ -98,6 +115,7 @@ def methods(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
     put(docs / "evaluation.md", "confidence", evaluation.confidence(found.rows))
     put(docs / "evaluation.md", "open-set", evaluation.open_set(found.rows))
     put(docs / "evaluation.md", "robustness", evaluation.robustness(found.rows))
+    draw_layers(found.directory / "movement.csv", docs / "layers.png")
     screenshot(found.report, docs / "report.png")
 
 
