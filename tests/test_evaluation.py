@@ -156,13 +156,14 @@ def expected_keys():
     for name, role in (("test", "test"), ("shift", "shift"), ("part", "shift")):
         yield from ((name, role, metric, "", "") for metric in LABELLED)
         yield from ((name, role, metric, "scaled", "") for metric in ("ece", "nll", "brier"))
-        yield from ((name, role, metric, "msp", "") for metric in ("aurc", "kept", "kept_accuracy"))
+        yield name, role, "aurc", "msp", ""
+        yield from ((name, role, metric, "msp", "keep 0.8") for metric in ("kept", "kept_accuracy"))
         yield f"{name}/two", "subset", "accuracy", "", ""
         if role == "shift":
             yield name, role, "relative_robustness", "", ""
-            yield name, role, "effective_robustness", "", ""
+            yield name, role, "effective_robustness", "", "line through the untouched encoder"
     for name in ("far", "near"):
-        yield name, "outlier", "kept", "msp", ""
+        yield name, "outlier", "kept", "msp", "keep 0.8"
     for score in ("msp", "energy", "mcm"):
         for name, role in (("far", "outlier"), ("near", "outlier")):
             yield from ((name, role, metric, score, convention) for metric, convention in DETECTED)

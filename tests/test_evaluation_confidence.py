@@ -110,7 +110,7 @@ def test_the_page_promises_what_val_can_hold():
 def test_where_nothing_is_kept_there_is_no_accuracy_of_it():
     found = by_key(open_set(examined({"test": TEST}, val=confident([0.95] * 9), keep=0.9)))
     assert [key[2] for key in found] == ["kept"]
-    assert found["test", "test", "kept", "msp", ""].value == 0
+    assert next(iter(found.values())).value == 0
 
 
 @given(st.lists(st.floats(0.5, 0.999), min_size=1, max_size=60), st.floats(0.01, 1))

@@ -169,3 +169,14 @@ def test_directories_without_results_are_named(tmp_path: Path):
         (broken / "results.jsonl").write_text(text)
         with pytest.raises(ValueError, match="cannot be read"):
             merge([broken])
+
+
+def test_other_promises_are_refused(tmp_path: Path):
+    """What keeps 95 % of val and what keeps 90 % do not stand in one column."""
+    paths = [directory(tmp_path / name, (name,), day) for day, name in enumerate(("a", "b"))]
+    for path, keep in zip(paths, ("keep 0.95", "keep 0.9"), strict=True):
+        rows = pd.read_json(path / "results.jsonl", lines=True)
+        rows.loc[rows.metric == "kept", "convention"] = keep
+        rows.to_json(path / "results.jsonl", orient="records", lines=True)
+    with pytest.raises(ValueError, match=r"cannot share a report: .*keep 0.9"):
+        merge(paths)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from anchorline.evaluation.examined import Examined
 from anchorline.evaluation.metric import Metric
@@ -16,10 +17,15 @@ def open_set(examined: Examined) -> Iterator[Metric]:
     if examined.val is None:
         return
     threshold = conformal_threshold(examined.val.confidence, examined.options.keep)
+    told: dict[str, Any] = {
+        "score": "msp",
+        "temperature": 1.0,
+        "convention": f"keep {examined.options.keep:g}",
+    }
     for name, said in examined.said.items():
         right = None if said.labels is None else said.right
         role = "outlier" if right is None else "test" if name == "test" else "shift"
         found, n = decisions(said.confidence, right, threshold), len(said.logits)
-        yield Metric(name, role, "kept", 100 * found.kept, n=n, score="msp", temperature=1.0)
+        yield Metric(name, role, "kept", 100 * found.kept, n=n, **told)
         if not math.isnan(found.accuracy):
-            yield Metric(name, role, "kept_accuracy", 100 * found.accuracy, n=n, score="msp", temperature=1.0)
+            yield Metric(name, role, "kept_accuracy", 100 * found.accuracy, n=n, **told)

@@ -25,13 +25,15 @@ def robustness(examined: Examined) -> Iterator[Metric]:
         shift, shift_untouched = _accuracy(examined.said[name]), _accuracy(before[name])
         if examined.options.reference:
             line = ReferenceLine.fit(examined.options.reference)
+            which = f"line of slope {line.slope:.4g} and intercept {line.intercept:.4g}"
         else:
             line = ReferenceLine.through(untouched, shift_untouched)
+            which = "line through the untouched encoder"
         relative = relative_robustness(shift, shift_untouched)
         effective = line.effective_robustness(test, shift)
         n = len(examined.said[name].truth)
         yield Metric(name, "shift", "relative_robustness", relative, unit="points", n=n)
-        yield Metric(name, "shift", "effective_robustness", effective, unit="points", n=n)
+        yield Metric(name, "shift", "effective_robustness", effective, unit="points", n=n, convention=which)
 
 
 def _accuracy(said: Outcome) -> float:
