@@ -1,21 +1,18 @@
 """Assembles the page: one HTML file that holds everything it shows and requests nothing."""
 
 import base64
-import hashlib
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
-import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from anchorline.report.contents import contents
 from anchorline.report.details import MethodDetails
+from anchorline.report.offline import environment, read, script_hash
 from anchorline.report.results import Results
 
 SMALL = 128  # pixels: images of learned frames up to this width are shown twice as large
@@ -66,31 +63,20 @@ def write_report(
         pd.DataFrame() if table is None else table for table in (curves, movements, differences)
     )
     pictures = _Pictures()
-    environment = Environment(
-        loader=PackageLoader("anchorline.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "picture": pictures.number,
-        "shown_width": _shown_width,
-        "figure_json": _figure_json,
-        "data_json": _data_json,
-    }
-    plotly_js, page_js = get_plotlyjs(), "\n".join(_read(f"scripts/{name}") for name in SCRIPTS)
-    page = environment.get_template("template.html.j2").render(
+    templates = environment("anchorline.report")
+    templates.filters |= {"picture": pictures.number, "shown_width": _shown_width}
+    plotly_js, page_js = get_plotlyjs(), "\n".join(read(f"scripts/{name}") for name in SCRIPTS)
+    page = templates.get_template("template.html.j2").render(
         **contents(Results(rows), details, curves, movements, differences, notes),
         title=title,
         facts=facts or {},
         notes=notes,
         guarantee=guarantee,
         pictures=pictures.json,
-        style=Markup(_read("style.css")),
+        style=Markup(read("style.css")),
         plotly_js=Markup(plotly_js),
         page_js=Markup(page_js),
-        script_hashes=Markup(f"{_hash(plotly_js)} {_hash(page_js)}"),
+        script_hashes=Markup(f"{script_hash(plotly_js)} {script_hash(page_js)}"),
     )
     # A file name may hold bytes that are no text; they are shown as escapes.
     path.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
@@ -107,31 +93,6 @@ class _Pictures:
 
     def json(self) -> Markup:
         return Markup(json.dumps([_data_url(image) for image in self.numbers]))
-
-
-def _read(name: str) -> str:
-    return resources.files("anchorline.report").joinpath(name).read_text("utf-8")
-
-
-def _hash(script: str) -> str:
-    """The source expression by which the page's policy admits this very script, and no other."""
-    digest = hashlib.sha256(script.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _figure_json(figure: go.Figure) -> Markup:
-    return _harmless(figure.to_json())
-
-
-def _data_json(values: object) -> Markup:
-    return _harmless(json.dumps(values, separators=(",", ":")))
-
-
-def _harmless(text: str) -> Markup:
-    """JSON that cannot end the <script> element it stands in."""
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
 
 
 def _data_url(image: bytes) -> str:

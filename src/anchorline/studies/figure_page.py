@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -21,6 +17,7 @@ import anchorline
 from anchorline.encoder import Encoder
 from anchorline.facts import suite_hash
 from anchorline.provenance import commit
+from anchorline.report.offline import environment, figure_json, read, script_hash
 from anchorline.suites.suite import Suite
 
 _DRAW = """"use strict";
@@ -65,22 +62,19 @@ def write_page(
     facts: Mapping[str, str],
 ) -> None:
     """Write the page: title, sentences of summary, charts, and facts on how they were measured."""
-    environment = Environment(
-        loader=PackageLoader("anchorline.studies", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     plotly_js = get_plotlyjs()
-    page = environment.get_template("figure_page.html.j2").render(
-        title=title,
-        summary=summary,
-        charts=[(chart, figure_json(chart.figure)) for chart in charts],
-        facts=facts,
-        style=Markup(resources.files("anchorline.report").joinpath("style.css").read_text("utf-8")),
-        scripts=[Markup(plotly_js), Markup(_DRAW)],
-        script_hashes=Markup(f"{script_hash(plotly_js)} {script_hash(_DRAW)}"),
+    page = (
+        environment("anchorline.studies")
+        .get_template("figure_page.html.j2")
+        .render(
+            title=title,
+            summary=summary,
+            charts=[(chart, figure_json(chart.figure)) for chart in charts],
+            facts=facts,
+            style=Markup(read("style.css")),
+            scripts=[Markup(plotly_js), Markup(_DRAW)],
+            script_hashes=Markup(f"{script_hash(plotly_js)} {script_hash(_DRAW)}"),
+        )
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     # A file name may hold bytes that are no text; they are shown as escapes.
@@ -100,17 +94,3 @@ def measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
         "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
-
-
-def script_hash(script: str) -> str:
-    """The source expression by which a page's policy admits this very script, and no other."""
-    digest = hashlib.sha256(script.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def figure_json(figure: go.Figure) -> Markup:
-    """The figure as JSON that cannot end the <script> element it stands in."""
-    text = figure.to_json()
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
