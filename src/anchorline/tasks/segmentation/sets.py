@@ -1,0 +1,196 @@
+"""Images with a class for each pixel: sets of them, and the suite that they make up.
+
+A mask holds class indices; 255 is a pixel that is neither learnt nor counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from anchorline.suites.corruptions import check, corrupt
+from anchorline.suites.decode import MEMORY_LIMIT, allocate
+from anchorline.suites.images import Progress, in_parallel
+from anchorline.suites.rgb import Pixels, quiet_pillow
+from anchorline.suites.suite import StrPath
+
+IGNORED = 255  # the index of pixels that belong to no class, as PASCAL VOC has it
+
+
+class MaskedSource(Protocol):
+    """Where images and masks come from, by number; its methods may be called from many threads."""
+
+    def image(self, index: int) -> Pixels:
+        """uint8 [H, W, 3]. Raises `UserError` where it cannot be read."""
+
+    def mask(self, index: int) -> Pixels:
+        """uint8 [H, W], of the image's size. Raises `UserError` where it cannot be read or fits no class."""
+
+    def where(self, index: int) -> str:
+        """The image's full path, or what stands for it, for messages."""
+
+    def digest(self, index: int) -> bytes:
+        """A hash of image and mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Images and masks in memory: uint8 [N, H, W, 3] and [N, H, W]; `title` names them in messages."""
+
+    images: Pixels
+    masks: Pixels
+    title: str
+
+    def image(self, index: int) -> Pixels:
+        return self.images[index]
+
+    def mask(self, index: int) -> Pixels:
+        return self.masks[index]
+
+    def where(self, index: int) -> str:
+        return f"{self.title}/{index}"
+
+    def digest(self, index: int) -> bytes:
+        return blake2b(self.images[index].tobytes() + self.masks[index].tobytes()).digest()
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedSet:
+    """Some images with their masks, in a fixed order.
+
+    Attributes:
+        name: "train", "val", "test", the name of a shift, or of a corruption and its severity, "fog/3".
+        source: what `indices` point into.
+        indices: [N] numbers of images in the source.
+        corruption: name and severity of what is done to the pixels (not to the masks), or None.
+    """
+
+    name: str
+    source: MaskedSource
+    indices: tuple[int, ...]
+    corruption: tuple[str, int] | None = None
+    _hash: str = field(default="", init=False, repr=False)  # without the corruption
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def image(self, index: int) -> Pixels:
+        """One image at its own size, uint8 [H, W, 3]. Raises `UserError` where it cannot be read."""
+        pixels = self.source.image(self.indices[index])
+        return pixels if self.corruption is None else corrupt(pixels[None], *self.corruption)[0]
+
+    def mask(self, index: int) -> Pixels:
+        """The class of each pixel, uint8 [H, W], 255 where ignored. Raises `UserError` as `image` does."""
+        return self.source.mask(self.indices[index])
+
+    def where(self, index: int) -> str:
+        """The full path of one image, for messages."""
+        return self.source.where(self.indices[index])
+
+    def select(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> MaskedSet:
+        """The images at `indices`, in that order."""
+        return replace(self, indices=tuple(self.indices[int(i)] for i in indices))
+
+    def corrupted(self, name: str, severity: int) -> MaskedSet:
+        """This set under one corruption of ImageNet-C; it is named "fog/3". The masks stay.
+
+        Raises `UserError` for an unknown name or severity.
+        """
+        check(name, severity)
+        other = replace(self, name=f"{name}/{severity}", corruption=(name, severity))
+        object.__setattr__(other, "_hash", self._hash)
+        return other
+
+    def content_hash(self, progress: Progress | None = None) -> str:
+        """Hex blake2b over image and mask of each in order; computed once, then kept. A corruption enters.
+
+        Raises `UserError` where a file cannot be read.
+        """
+        if not self._hash:
+            digests = in_parallel(lambda i: self.source.digest(self.indices[i]), len(self), progress)
+            object.__setattr__(self, "_hash", blake2b(b"".join(digests), digest_size=16).hexdigest())
+        if self.corruption is None:
+            return self._hash
+        name, severity = self.corruption
+        return blake2b(f"{self._hash} {name}/{severity}".encode(), digest_size=16).hexdigest()
+
+    def decoded(
+        self,
+        height: int,
+        width: int,
+        *,
+        memory_limit: int = MEMORY_LIMIT,
+        progress: Progress | None = None,
+    ) -> tuple[Pixels, Pixels]:
+        """All images uint8 [N, height, width, 3] and masks uint8 [N, height, width].
+
+        Images are resized bicubically and without regard to their proportions, masks to the nearest pixel.
+        A corruption is done to the resized pixels: what a model sees is corrupted, as for ImageNet-C.
+        Arrays of more than `memory_limit` bytes lie in temporary files; see `suites.decode.decode`.
+        Raises `UserError` where an image or mask cannot be used.
+        """
+        images = allocate((len(self), height, width, 3), memory_limit)
+        masks = allocate((len(self), height, width), max(0, memory_limit - images.size))
+
+        def work(index: int) -> None:
+            number = self.indices[index]
+            images[index] = resized(self.source.image(number), height, width, Image.Resampling.BICUBIC)
+            masks[index] = resized(self.source.mask(number), height, width, Image.Resampling.NEAREST)
+
+        with quiet_pillow():
+            in_parallel(work, len(self), progress)
+        if self.corruption is not None:
+            corrupt(images, *self.corruption, out=images)
+        return images, masks
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationSuite:
+    """A benchmark of segmentation on one list of classes.
+
+    Attributes:
+        name: for titles and file names.
+        classes: class names; a mask's indices point into them.
+        train, val, test: the sets in distribution.
+        shifts: same classes, other look; by name. One may lack classes.
+        notes: what the user must know: how val came about, which classes a set lacks.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: MaskedSet
+    val: MaskedSet
+    test: MaskedSet
+    shifts: Mapping[str, MaskedSet] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_folders(
+        cls,
+        train: StrPath,
+        test: StrPath,
+        val: StrPath | None = None,
+        shifts: Mapping[str, StrPath] | None = None,
+        name: str | None = None,
+    ) -> SegmentationSuite:
+        """A suite from folders of images and masks; see `folders.read_folders`."""
+        from anchorline.tasks.segmentation.folders import read_folders  # it builds a SegmentationSuite
+
+        return read_folders(train, test, val, shifts or {}, name)
+
+    def sets(self) -> dict[str, MaskedSet]:
+        """All sets by name: train, val, test, the shifts."""
+        return {"train": self.train, "val": self.val, "test": self.test, **self.shifts}
+
+
+def resized(pixels: Pixels, height: int, width: int, how: Image.Resampling) -> Pixels:
+    """uint8 [H, W] or [H, W, 3] at another size; the same array where it has that size."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), how))
