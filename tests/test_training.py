@@ -20,11 +20,12 @@ from safetensors.torch import load_file
 from anchorline import METHODS, Encoder, FeatureStore, Suite, UserError, adapt
 from anchorline.augmentation import augment
 from anchorline.choices import override
+from anchorline.classification import Classification, Examples
 from anchorline.errors import DivergedError
 from anchorline.holding import Unconstrained
 from anchorline.objectives import CrossEntropy
 from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
-from anchorline.training import Examples, Trained, train
+from anchorline.training import Trained, train
 from anchorline.tunables import BothTowers, Head, ImageTower, Task
 
 RECIPE = Training(epochs=3, batch=8, lr=1e-3)
@@ -45,7 +46,8 @@ def task(encoder: Encoder, suite: Suite) -> Task:
 
 def run_loop(encoder: Encoder, suite: Suite, recipe: Training = RECIPE, **more: object) -> Trained:
     adaptation = ImageTower().start(task(encoder, suite))
-    return train(adaptation, CrossEntropy(), Unconstrained(), recipe, *examples(suite, encoder), **more)
+    problem = Classification(adaptation, CrossEntropy(), recipe.augmentation, *examples(suite, encoder))
+    return train(problem, Unconstrained(), recipe, **more)
 
 
 def test_it_learns_and_tells(tiny_encoder, colours, tmp_path):
@@ -108,13 +110,12 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(tiny_encoder, colours, t
             self.left -= 1
             return logits.sum() * (math.nan if self.left < 0 else 1.0)
 
+    chosen = Examples(torch.ones(len(choose), 24), choose.labels)
+    problem = Classification(adaptation, Broken(), "none", features, chosen)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("anchorline.training.KEEP_EVERY", 0.0)
         with pytest.raises(DivergedError, match=rf"is not finite at step 4 of .*last good .* {tmp_path}"):
-            train(
-                adaptation, Broken(), Unconstrained(), RECIPE, features,
-                Examples(torch.ones(len(choose), 24), choose.labels), run=tmp_path,
-            )  # fmt: skip
+            train(problem, Unconstrained(), RECIPE, run=tmp_path)
     kept = load_file(tmp_path / "checkpoint.safetensors")
     assert all(tensor.isfinite().all() for tensor in kept.values())
     assert kept["tuned.head.weight"].shape == (3, 24)
@@ -182,6 +183,13 @@ def test_the_rate_rises_and_falls():
     assert all(a > b for a, b in pairwise(rates[10:]))
     assert rates[-1] < 0.01
     assert rate_at(0, 10, 0.0) == 1.0
+
+
+def test_poly_falls_to_zero_as_a_power():
+    rates = [rate_at(step, 100, 0.1, "poly") for step in range(100)]
+    assert rates[:11] == [rate_at(step, 100, 0.1) for step in range(11)]  # the same warm-up
+    assert rates[55] == pytest.approx(0.5**0.9)
+    assert rates[99] == pytest.approx((1 / 90) ** 0.9)
 
 
 def test_seeds_of_near_numbers_are_far_apart():

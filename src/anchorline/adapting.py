@@ -17,6 +17,7 @@ from torch import Tensor
 from anchorline import runs, scores
 from anchorline.blends import ALPHAS
 from anchorline.choices import put, validate
+from anchorline.classification import Classification, Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.errors import DivergedError, UserError
@@ -29,7 +30,7 @@ from anchorline.processes import first_goes_first, is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.suites.images import ImageSet
 from anchorline.suites.suite import Suite
-from anchorline.training import Examples, Trained, train
+from anchorline.training import Trained, train
 from anchorline.tunables import Labelled, Task
 
 
@@ -170,10 +171,13 @@ class _Work:
         adaptation = method.tunable.start(self.task)
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         run = self.directory / f"trial-{number}" if self.directory else None
+        problem = Classification(
+            adaptation, method.objective, method.training.augmentation,
+            learn=self._examples(self.suite.train, adaptation.changes_images),
+            choose=self._examples(self.suite.val, adaptation.changes_images),
+        )  # fmt: skip
         trained = train(
-            adaptation, method.objective, method.constraint, method.training,
-            self._examples(self.suite.train, adaptation.changes_images),
-            self._examples(self.suite.val, adaptation.changes_images),
+            problem, method.constraint, method.training,
             seed=self.task.seed, run=run, identity=self.identity,
             progress=self.narrator.bar(title, "steps"), trackers=self.trackers,
         )  # fmt: skip

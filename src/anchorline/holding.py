@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from anchorline.constraints import FTP, L2SP, MARSSP, SPD, TPGM
 from anchorline.constraints.base import Constrained, Where
-from anchorline.tunables import Adaptation
+from anchorline.tunables import Tuned
 
 
 class Constraint(Protocol):
@@ -26,9 +26,7 @@ class Constraint(Protocol):
     def learns_on_val(self) -> bool:
         """Whether val trains something, beside choosing."""
 
-    def around(
-        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
-    ) -> Optimizer:
+    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
         """The optimizer that trains an adaptation under this constraint; `validation` gives the loss of the
         next batch of val."""
 
@@ -40,9 +38,7 @@ class Unconstrained:
     name = "none"
     learns_on_val = False
 
-    def around(
-        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
-    ) -> Optimizer:
+    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
         return optimizer
 
 
@@ -52,10 +48,8 @@ class _Wrapping:
     wrapper: ClassVar[type[Constrained]]
     learns_on_val = False
 
-    def around(
-        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
-    ) -> Optimizer:
-        named, where = _held(adaptation)
+    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
+        named, where = _held(model)
         return self.wrapper(optimizer, named, **vars(self), **where)
 
 
@@ -108,10 +102,8 @@ class ByTPGM:
     name = "tpgm"
     learns_on_val = True
 
-    def around(
-        self, optimizer: Optimizer, adaptation: Adaptation, validation: Callable[[], Tensor]
-    ) -> Optimizer:
-        named, where = _held(adaptation)
+    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
+        named, where = _held(model)
         return TPGM(optimizer, named, validation, **asdict(self), **where)
 
 
@@ -147,9 +139,9 @@ class BySPD(_Wrapping):
     wrapper = SPD
 
 
-def _held(adaptation: Adaptation) -> tuple[list[tuple[str, Any]], Where]:
+def _held(model: Tuned) -> tuple[list[tuple[str, Any]], Where]:
     """Names of what is trained; the encoder's own weights as anchors, and what has none."""
-    anchors = adaptation.anchors()
-    named = [(name, p) for name, p in adaptation.named_parameters() if p.requires_grad]
+    anchors = model.anchors()
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     free = [escape(name) for name, _ in named if name not in anchors]
     return named, {"anchor": anchors, "exclude": free}

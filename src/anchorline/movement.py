@@ -12,23 +12,23 @@ from torch.optim import Optimizer
 from anchorline.checkpoints import write_text
 from anchorline.constraints import FTP, TPGM
 from anchorline.constraints.rows import row_norms
-from anchorline.tunables import Adaptation
+from anchorline.tunables import Tuned
 
 FILE = "movement.csv"
 COLUMNS = ["epoch", "parameter", "deviation", "radius"]
 
 
 @torch.no_grad()
-def movement(adaptation: Adaptation, optimizer: Optimizer, epoch: int) -> list[list[Any]]:
+def movement(model: Tuned, optimizer: Optimizer, epoch: int) -> list[list[Any]]:
     """Rows of COLUMNS, one for each trained parameter that has a pre-trained value.
 
     The deviation is that of its farthest row, |W - W0| as a sum of absolute values; the radius is what a
     constraint has learned for it in the same units, or None.
     """
-    anchors = adaptation.anchors()
+    anchors = model.anchors()
     moved = {
         name: row_norms(parameter - anchors[name]).max()
-        for name, parameter in adaptation.named_parameters()
+        for name, parameter in model.named_parameters()
         if name in anchors and parameter.requires_grad
     }
     if not moved:

@@ -9,7 +9,9 @@ from typing import Literal
 import torch
 
 from anchorline.augmentation import Augmentation
-from anchorline.tunables import Adaptation
+from anchorline.tunables import Tuned
+
+Schedule = Literal["cosine", "poly"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Training:
         optimizer: torch's AdamW, or SGD with momentum betas[0].
         betas, eps: of AdamW.
         weight_decay: decoupled, on everything that is trained, unless a tunable says otherwise.
-        warmup: share of the steps over which the rate rises linearly; a cosine takes it to zero.
+        warmup: share of the steps over which the rate rises linearly.
+        schedule: what takes it to zero: half a cosine, or "poly", (1 - t / T) ** 0.9.
         augmentation: of the training images: "none", "flip" or "crop" (with flip).
         clip: largest norm of all gradients together; 0: none.
         accumulate: parts into which a batch is cut to save memory; a contrastive loss sees one at a time.
@@ -39,6 +42,7 @@ class Training:
     eps: float = 1e-8
     weight_decay: float = 0.0
     warmup: float = 0.1
+    schedule: Schedule = "cosine"
     augmentation: Augmentation = "none"
     clip: float = 1.0
     accumulate: int = 1
@@ -46,8 +50,8 @@ class Training:
     precision: Literal["auto", "float32", "bf16"] = "auto"
 
 
-def optimizer_of(adaptation: Adaptation, training: Training) -> torch.optim.Optimizer:
-    groups = adaptation.groups(training.lr)
+def optimizer_of(model: Tuned, training: Training) -> torch.optim.Optimizer:
+    groups = model.groups(training.lr)
     if training.optimizer == "sgd":
         return torch.optim.SGD(
             groups, lr=training.lr, momentum=training.betas[0], weight_decay=training.weight_decay
@@ -57,12 +61,13 @@ def optimizer_of(adaptation: Adaptation, training: Training) -> torch.optim.Opti
     )
 
 
-def rate_at(step: int, steps: int, warmup: float) -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then a cosine to zero."""
+def rate_at(step: int, steps: int, warmup: float, schedule: Schedule = "cosine") -> float:
+    """Share of the peak learning rate at a step: linear warm-up, then the schedule to zero."""
     rise = warmup * steps
     if step + 1 < rise:
         return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, steps - rise))) if step > rise else 1.0
+    gone = max(0.0, step - rise) / max(1.0, steps - rise)
+    return (1 - gone) ** 0.9 if schedule == "poly" else 0.5 * (1 + math.cos(math.pi * gone))
 
 
 def mixed_seed(*numbers: int) -> int:

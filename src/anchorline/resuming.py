@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from anchorline.checkpoints import flatten, read_tensors, unflatten, write_tensors, write_text
 from anchorline.merit import NONE, Merit
-from anchorline.tunables import Adaptation
+from anchorline.tunables import Tuned
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "training.jsonl"
 
@@ -33,9 +33,7 @@ class State:
         return patience > 0 and epoch - self.best_epoch >= patience
 
 
-def write_state(
-    run: Path, identity: str, state: State, adaptation: Adaptation, optimizer: Optimizer | None
-) -> None:
+def write_state(run: Path, identity: str, state: State, model: Tuned, optimizer: Optimizer | None) -> None:
     """Without an optimizer nobody goes on from here: the best epoch alone is written. Raises `UserError`."""
     tensors = {f"best.{name}": tensor for name, tensor in state.best_tuned.items()}
     facts: dict[str, Any] = {
@@ -44,19 +42,19 @@ def write_state(
     }  # fmt: skip
     if optimizer is not None:
         own, facts["optimizer"] = flatten(optimizer.state_dict())
-        tensors |= own | {f"tuned.{name}": tensor for name, tensor in adaptation.tuned().items()}
+        tensors |= own | {f"tuned.{name}": tensor for name, tensor in model.tuned().items()}
     write_tensors(run / CHECKPOINT, tensors, facts)
     write_text(run / LOG, "".join(json.dumps(row) + "\n" for row in state.history))
 
 
-def read_state(run: Path, identity: str, adaptation: Adaptation, optimizer: Optimizer) -> State | None:
+def read_state(run: Path, identity: str, model: Tuned, optimizer: Optimizer) -> State | None:
     """The state of the same identity, with parameters and optimizer put back; None if there is none."""
     found = read_tensors(run / CHECKPOINT)
     if not found or found[1]["identity"] != identity:
         return None
     tensors, facts = found
     if facts["optimizer"]:
-        adaptation.put(_under(tensors, "tuned."))
+        model.put(_under(tensors, "tuned."))
         optimizer.load_state_dict(unflatten(tensors, facts["optimizer"]))
     return State(
         step=facts["step"],

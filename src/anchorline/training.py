@@ -1,4 +1,4 @@
-"""The one training loop: any adaptation, any objective, on any device and any number of processes."""
+"""The one training loop: any problem, on any device and any number of processes."""
 
 from __future__ import annotations
 
@@ -12,41 +12,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from anchorline.augmentation import augment
-from anchorline.encoder import as_images
 from anchorline.errors import DivergedError, UserError
 from anchorline.holding import Constraint
-from anchorline.merit import Merit, merit
+from anchorline.merit import Merit
 from anchorline.movement import movement
-from anchorline.objectives import Objective
+from anchorline.problem import Problem
 from anchorline.processes import PATIENCE, on_cpu, several
 from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
 from anchorline.resuming import State, read_state, write_state
 from anchorline.suites.images import Progress
-from anchorline.tunables import Adaptation
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 KEEP_EVERY = 30.0  # seconds between states on disk, at least
 KEEP_SHARE = 0.05  # of the time, at most, goes into writing them
-_EVALUATION_BATCH = 256
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """What a loop reads.
-
-    Attributes:
-        inputs: uint8 pixels [N, H, W, 3], or float32 features [N, D] for what leaves images alone.
-        labels: int64 [N].
-    """
-
-    inputs: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +41,9 @@ class Trained:
 
 
 def train(
-    adaptation: Adaptation,
-    objective: Objective,
+    problem: Problem,
     constraint: Constraint,
     training: Training,
-    learn: Examples,
-    choose: Examples,
     *,
     seed: int = 0,
     run: Path | None = None,
@@ -74,7 +51,7 @@ def train(
     progress: Progress | None = None,
     trackers: tuple[str, ...] = (),
 ) -> Trained:
-    """Train, and keep the epoch with the best accuracy on `choose` (ties: the lower cross-entropy).
+    """Train, and keep the epoch that the problem judges best (ties: the first).
 
     With `run`, the state is kept there every half minute, and a call of the same `identity` goes on from it
     to the same bits; metrics go to run/training.jsonl. Random numbers depend on seed and step alone. Raises
@@ -87,12 +64,12 @@ def train(
         if find_spec(name) is None:
             raise UserError(f"tracking with {name} needs its package; pip install {name}, or leave it out")
 
-    device = adaptation.encoder.device
+    device = problem.device
     if device.type == "cuda":
         torch.cuda.set_device(device)
     accelerator = Accelerator(
         cpu=several() and on_cpu(),
-        # Everything lies on the encoder's device already, and the recipe alone says what is computed: no
+        # Everything lies on the problem's device already, and the recipe alone says what is computed: no
         # `accelerate config` of the user's changes it.
         device_placement=False,
         mixed_precision="no",
@@ -104,7 +81,7 @@ def train(
         log_with=list(trackers) or None,
         project_dir=run or Path("runs"),
     )
-    loop = _Loop(adaptation, objective, constraint, training, learn, choose, seed, run, identity, accelerator)
+    loop = _Loop(problem, constraint, training, seed, run, identity, accelerator)
     if trackers:
         settings = {name: str(value) for name, value in asdict(training).items()}
         accelerator.init_trackers("anchorline", {"seed": seed, **settings})
@@ -133,30 +110,29 @@ def _advance(loop: _Loop, progress: Progress | None) -> None:
 
 class _Loop:
     def __init__(
-        self, adaptation: Adaptation, objective: Objective, constraint: Constraint, training: Training,
-        learn: Examples, choose: Examples, seed: int, run: Path | None, identity: str,
-        accelerator: Accelerator,
+        self, problem: Problem, constraint: Constraint, training: Training,
+        seed: int, run: Path | None, identity: str, accelerator: Accelerator,
     ) -> None:  # fmt: skip
-        self.adaptation, self.objective, self.training = adaptation, objective, training
-        self.learn, self.choose, self.seed, self.run = learn, choose, seed, run
-        self.identity, self.accelerator = identity, accelerator
+        self.problem, self.tuned, self.training = problem, problem.model, training
+        self.seed, self.run, self.identity, self.accelerator = seed, run, identity, accelerator
         self.parts = training.accumulate * int(accelerator.num_processes)
-        self.batch = min(training.batch, len(learn)) // self.parts * self.parts
+        self.batch = min(training.batch, len(problem)) // self.parts * self.parts
         if not self.batch:
+            size = min(training.batch, len(problem))
             raise UserError(
-                f"a batch of {min(training.batch, len(learn))} images cannot be cut into {self.parts} parts "
+                f"a batch of {size} images cannot be cut into {self.parts} parts "
                 "(training.accumulate times processes); give a larger batch or fewer parts"
             )
-        self.per_epoch = len(learn) // self.batch
+        self.per_epoch = len(problem) // self.batch
         self.steps = training.epochs * self.per_epoch
         try:
-            optimizer = constraint.around(optimizer_of(adaptation, training), adaptation, self._val_loss)
+            optimizer = constraint.around(optimizer_of(self.tuned, training), self.tuned, self._val_loss)
         except ValueError as error:
             raise UserError(f"{constraint.name}: {error}") from error
         self.peaks = [group["lr"] for group in optimizer.param_groups]
-        self.model, self.optimizer = accelerator.prepare(adaptation, optimizer)
-        self.state = State(best_tuned=adaptation.tuned())
-        self.device = adaptation.encoder.device
+        self.model, self.optimizer = accelerator.prepare(self.tuned, optimizer)
+        self.state = State(best_tuned=self.tuned.tuned())
+        self.device = problem.device
         self.drawn_at, self.drawn = -1, 0
         on_gpu = self.device.type == "cuda"
         self.in_bf16 = training.precision == "bf16" or (training.precision == "auto" and on_gpu)
@@ -171,7 +147,7 @@ class _Loop:
     def advance(self) -> None:
         """One step, and after the last of an epoch a look at val."""
         step = self.state.step
-        rate = rate_at(step, self.steps, self.training.warmup)
+        rate = rate_at(step, self.steps, self.training.warmup, self.training.schedule)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * rate
         loss = self._learn(step)
@@ -188,100 +164,76 @@ class _Loop:
 
     def _learn(self, step: int) -> float:
         chosen = self._chosen(step)
-        template = self._template(step)
         self.optimizer.zero_grad()
         total = 0.0
         # A part of the batch is cut into one share for each process.
         for part in torch.split(chosen, self.batch // self.training.accumulate):
             rank, share = self.accelerator.process_index, self.batch // self.parts
             mine = part[rank * share : (rank + 1) * share]
+            seeds = [mixed_seed(self.seed, 1, step, example) for example in mine.tolist()]
             with self._autocast():
-                logits = self.model(self._augmented(mine, step), template)
-            labels = self.learn.labels[part].to(self.device)
-            loss = self.objective(_gathered(logits), labels) / self.training.accumulate
+                outputs = self.model(*self.problem.batch(mine, seeds, step))
+            loss = self.problem.loss(_gathered(outputs), self.problem.labels(part))
+            loss = loss / self.training.accumulate
             self.accelerator.backward(loss)
             total += loss.item()
-        norm = self.accelerator.clip_grad_norm_(self.adaptation.parameters(), self.training.clip or math.inf)
+        norm = self.accelerator.clip_grad_norm_(self.tuned.parameters(), self.training.clip or math.inf)
         if not math.isfinite(float(norm)):  # a finite loss may still have gradients that are none
             return math.nan
         self.optimizer.step()
         return total
 
     def _chosen(self, step: int) -> Tensor:
-        """Numbers of the step's images, int64 [batch]."""
+        """Numbers of the step's examples, int64 [batch]."""
         epoch, place = divmod(step, self.per_epoch)
         order = torch.Generator().manual_seed(mixed_seed(self.seed, 0, epoch))
-        shuffled = torch.randperm(len(self.learn), generator=order)
+        shuffled = torch.randperm(len(self.problem), generator=order)
         return shuffled[place * self.batch : (place + 1) * self.batch]
-
-    def _augmented(self, images: Tensor, step: int) -> Tensor:
-        inputs = self.learn.inputs[images]
-        if self.adaptation.changes_images:
-            seeds = [mixed_seed(self.seed, 1, step, image) for image in images.tolist()]
-            inputs = augment(inputs, self.training.augmentation, seeds)
-        return self._ready(inputs)
-
-    def _template(self, step: int) -> int | None:
-        """One caption template a step, as contrastive fine-tuning draws them; class vectors of all at val."""
-        count = self.adaptation.templates
-        return step % count if count > 1 else None
-
-    def _ready(self, inputs: Tensor) -> Tensor:
-        inputs = inputs.to(self.device)
-        return as_images(inputs, inputs.device) if self.adaptation.changes_images else inputs
 
     def _val_loss(self) -> Tensor:
         """Loss of a batch of val, the same on every process; each call of a step draws another."""
         self.drawn = self.drawn + 1 if self.state.step == self.drawn_at else 0
         self.drawn_at = self.state.step
         rng = torch.Generator().manual_seed(mixed_seed(self.seed, 2, self.state.step, self.drawn))
-        chosen = torch.randperm(len(self.choose), generator=rng)[: self.batch]
         with self._autocast():
-            logits = self.adaptation(self._ready(self.choose.inputs[chosen]), self._template(self.state.step))
-        return self.objective(logits, self.choose.labels[chosen].to(self.device))
+            return self.problem.val_loss(rng, self.batch, self.state.step)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.in_bf16)
 
     @torch.no_grad()
     def _look(self, loss: float, rate: float) -> None:
-        classifier = self.adaptation.classifier()
-        logits = torch.cat([
-            self.adaptation.logits(self._ready(inputs), classifier).cpu()
-            for inputs in torch.split(self.choose.inputs, _EVALUATION_BATCH)
-        ])  # fmt: skip
-        found_merit = merit(logits, self.choose.labels)
+        found_merit, judged = self.problem.judge()
         state = self.state
         epoch = state.step // self.per_epoch
         found = {
-            "epoch": epoch, "step": state.step, "train_loss": loss, "val_accuracy": 100 * found_merit[0],
-            "val_cross_entropy": -found_merit[1], "lr": self.training.lr * rate,
+            "epoch": epoch, "step": state.step, "train_loss": loss, **judged, "lr": self.training.lr * rate,
         }  # fmt: skip
         state.history.append(found)
-        state.movement += movement(self.adaptation, self.optimizer.optimizer, epoch)
+        state.movement += movement(self.tuned, self.optimizer.optimizer, epoch)
         self.accelerator.log(found, step=state.step)
         if found_merit > state.best:
             state.best, state.best_epoch = found_merit, epoch
-            state.best_tuned = self.adaptation.tuned()
+            state.best_tuned = self.tuned.tuned()
 
     def keep(self) -> None:
         """Write the state, whole or not at all."""
         if self.run is None or not self.accelerator.is_main_process:
             return
         optimizer = None if self.finished else self.optimizer.optimizer
-        write_state(self.run, self.identity, self.state, self.adaptation, optimizer)
+        write_state(self.run, self.identity, self.state, self.tuned, optimizer)
 
     def resume(self) -> None:
         """Go on from the state on disk, if there is one."""
         if self.run is not None:
-            found = read_state(self.run, self.identity, self.adaptation, self.optimizer.optimizer)
+            found = read_state(self.run, self.identity, self.tuned, self.optimizer.optimizer)
             self.state = found or self.state
 
 
-def _gathered(logits: Tensor) -> Tensor:
-    """Logits of all processes, in the order of their ranks, with gradients to each."""
+def _gathered(outputs: Tensor) -> Tensor:
+    """Outputs of all processes, in the order of their ranks, with gradients to each."""
     if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
-        return logits
+        return outputs
     from torch.distributed.nn.functional import all_gather
 
-    return torch.cat(list(all_gather(logits)))  # type: ignore[no-untyped-call]
+    return torch.cat(list(all_gather(outputs)))  # type: ignore[no-untyped-call]

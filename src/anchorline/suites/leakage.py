@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.fft import dctn  # type: ignore[import-untyped]
+from scipy.fft import dctn
 
 from anchorline.suites.images import UNREADABLE, ImageSet, in_parallel
 from anchorline.suites.rgb import Pixels

@@ -7,8 +7,9 @@ from anchorline.tunables.image_tower import ImageTower
 from anchorline.tunables.nothing import Nothing
 from anchorline.tunables.programs import Programs
 from anchorline.tunables.prompt import Prompt
+from anchorline.tunables.tuned import Tuned
 
 __all__ = [
     "Adaptation", "BothTowers", "Head", "ImageTower", "Labelled", "Nothing", "Programs", "Prompt", "Task",
-    "Tunable",
+    "Tunable", "Tuned",
 ]  # fmt: skip

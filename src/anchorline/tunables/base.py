@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from anchorline.captions import captions_of, word_template
 from anchorline.encoder import Encoder
 from anchorline.logistic import LinearHead, fit_head
 from anchorline.text_tower import TextTower
+from anchorline.tunables.tuned import Tuned
 
 _WORDS = 256  # encoded at a time
 
@@ -72,9 +73,8 @@ class Task:
         return torch.Generator().manual_seed(self.seed)
 
 
-class Adaptation(nn.Module):
-    """An encoder with tuned parts. Its parameters that require gradients are what is tuned; nothing else is
-    saved.
+class Adaptation(Tuned):
+    """An encoder with tuned parts.
 
     Fresh from `Tunable.start` it computes what the untouched encoder does, unless its tunable says otherwise.
     This class is the untouched encoder; kinds of tunables override what they change.
@@ -129,30 +129,6 @@ class Adaptation(nn.Module):
         weight, bias = classifier
         with torch.autocast(x.device.type, enabled=False):  # in bf16 a logit of 30 is off by 0.1
             return features.float() @ weight.float().T + bias.float()
-
-    def groups(self, lr: float) -> list[dict[str, Any]]:
-        """Parameter groups for an optimizer at the method's learning rate."""
-        return [{"params": list(self._own().values()), "lr": lr}]
-
-    def _own(self) -> dict[str, nn.Parameter]:
-        return {name: p for name, p in self.named_parameters() if p.requires_grad}
-
-    def anchors(self) -> dict[str, Tensor]:
-        """The encoder's own values of the trained parameters that are pre-trained weights, by name."""
-        return {}
-
-    def tuned(self) -> dict[str, Tensor]:
-        """Copies of the tuned tensors, by name, on the CPU."""
-        return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self._own().items()}
-
-    @torch.no_grad()
-    def put(self, tuned: Mapping[str, Tensor]) -> None:
-        """Take over tuned tensors by name."""
-        own = self._own()
-        if set(own) != set(tuned):
-            raise ValueError(f"tuned tensors do not fit: {sorted(set(own) ^ set(tuned))}")
-        for name, tensor in tuned.items():
-            own[name].copy_(tensor)
 
 
 class Captioned(Adaptation):

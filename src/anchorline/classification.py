@@ -1,0 +1,92 @@
+"""Image classification, as the training loop sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anchorline.augmentation import Augmentation, augment
+from anchorline.encoder import as_images
+from anchorline.merit import Merit, merit
+from anchorline.objectives import Objective
+from anchorline.tunables import Adaptation
+
+_EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a loop reads.
+
+    Attributes:
+        inputs: uint8 pixels [N, H, W, 3], or float32 features [N, D] for what leaves images alone.
+        labels: int64 [N].
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """An adaptation that learns to tell classes apart; val chooses by accuracy (ties: lower cross-entropy).
+
+    Attributes:
+        model: on its encoder's device.
+        objective: a loss on logits and labels.
+        augmentation: of the training images.
+        learn, choose: the examples of train and of val.
+    """
+
+    model: Adaptation
+    objective: Objective
+    augmentation: Augmentation
+    learn: Examples
+    choose: Examples
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.encoder.device
+
+    def __len__(self) -> int:
+        return len(self.learn)
+
+    def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor, int | None]:
+        inputs = self.learn.inputs[chosen]
+        if self.model.changes_images:
+            inputs = augment(inputs, self.augmentation, seeds)
+        return self._ready(inputs), self._template(step)
+
+    def labels(self, chosen: Tensor) -> Tensor:
+        return self.learn.labels[chosen].to(self.device)
+
+    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        return self.objective(outputs, labels)
+
+    def val_loss(self, rng: torch.Generator, size: int, step: int) -> Tensor:
+        chosen = torch.randperm(len(self.choose), generator=rng)[:size]
+        logits = self.model(self._ready(self.choose.inputs[chosen]), self._template(step))
+        return self.objective(logits, self.choose.labels[chosen].to(self.device))
+
+    def judge(self) -> tuple[Merit, dict[str, float]]:
+        classifier = self.model.classifier()
+        logits = torch.cat([
+            self.model.logits(self._ready(inputs), classifier).cpu()
+            for inputs in torch.split(self.choose.inputs, _EVALUATION_BATCH)
+        ])  # fmt: skip
+        found = merit(logits, self.choose.labels)
+        return found, {"val_accuracy": 100 * found[0], "val_cross_entropy": -found[1]}
+
+    def _template(self, step: int) -> int | None:
+        """One caption template a step, as contrastive fine-tuning draws them; class vectors of all at val."""
+        count = self.model.templates
+        return step % count if count > 1 else None
+
+    def _ready(self, inputs: Tensor) -> Tensor:
+        inputs = inputs.to(self.device)
+        return as_images(inputs, inputs.device) if self.model.changes_images else inputs
