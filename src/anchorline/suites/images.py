@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import threading
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 from zipfile import ZipFile
 
 import numpy as np
@@ -83,6 +83,16 @@ def find_images(root: Path) -> list[str]:
     return sorted(found, key=same_name)
 
 
+class Source(Protocol):
+    """What holds encoded images by path; `read` is called from many threads."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of an image file. Raises `OSError` where it cannot be read."""
+
+    def where(self, path: str) -> str:
+        """Where that image is, for messages."""
+
+
 @dataclass(frozen=True)
 class Folder:
     """Images are the files below `root`."""
@@ -117,7 +127,27 @@ class Archive:
         return f"{self.file}!{path}"
 
 
-Source: TypeAlias = "Folder | Archive | Joined"
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Images are rows of an array, uint8 [N, H, W, 3]; the path of row 7 is "7.ppm".
+
+    `origin` says where the array was read from. PPM, not PNG: the bytes, and with them the content hash, do
+    not hang on the version of a compressor.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    origin: str
+
+    def paths(self, rows: Iterable[int] | None = None) -> tuple[str, ...]:
+        """The paths of these rows, or of all."""
+        return tuple(f"{row}.ppm" for row in (range(len(self.pixels)) if rows is None else rows))
+
+    def read(self, path: str) -> bytes:
+        image = np.ascontiguousarray(self.pixels[int(path.removesuffix(".ppm"))])
+        return b"P6 %d %d 255\n" % (image.shape[1], image.shape[0]) + image.tobytes()
+
+    def where(self, path: str) -> str:
+        return f"image {path.removesuffix('.ppm')} of {self.origin}"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from anchorline.errors import UserError
 from anchorline.suites.images import ImageSet, same_name
 from anchorline.suites.suite import columns_of, counted, lacking
 
-_VAL_SHARE = 5  # one image in five goes to val
+VAL_SHARE = 0.2  # of the images of each class
 
 
-def split_val(images: ImageSet, classes: Sequence[str], notes: list[str]) -> tuple[ImageSet, ImageSet]:
-    """Split off 20 % of each class, at least one image where it has two; one always stays.
+def split_val(
+    images: ImageSet, classes: Sequence[str], notes: list[str], share: float = VAL_SHARE
+) -> tuple[ImageSet, ImageSet]:
+    """Split off a share of each class, at least one image where it has two; one always stays.
 
     Which ones depends on the paths alone, through a hash: the split is the same on every
     machine, and images added to one class leave the others' split as it was.
@@ -25,7 +27,7 @@ def split_val(images: ImageSet, classes: Sequence[str], notes: list[str]) -> tup
     for label in range(len(classes)):
         members = np.flatnonzero(images.labels == label)
         ordered = sorted(members, key=lambda i: _draw(images.paths[int(i)]))
-        count = max(1, round(len(members) / _VAL_SHARE)) if len(members) > 1 else 0
+        count = max(1, round(len(members) * share)) if len(members) > 1 else 0
         chosen += [int(i) for i in ordered[:count]]
     if not chosen:
         raise UserError(
@@ -37,7 +39,7 @@ def split_val(images: ImageSet, classes: Sequence[str], notes: list[str]) -> tup
     columns = columns_of(val.labels, len(classes))
     notes.append(
         f"val was split off train: {len(val)} of its {counted(len(images), 'image')}, "
-        f"{100 // _VAL_SHARE} % of each class"
+        f"{100 * share:g} % of each class"
     )
     if columns:
         notes.append(lacking("val", len(columns), len(classes)))
