@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anchorline import UserError
-from anchorline.cli.arguments import MeasureOptions
+from anchorline.cli.options import MeasureOptions
 from anchorline.cli.measuring import read_options
 from anchorline.evaluation import Options
 

@@ -6,13 +6,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
+from anchorline.cli.arguments import Encoders, Methods, Suites
 from anchorline.errors import UserError
 from anchorline.loading import BUNDLED
 from anchorline.methods import METHODS
 from anchorline.suites import SUITES
 
 
-def methods() -> None:
+def methods(command: Methods) -> None:
     """A method is four choices: the table of them."""
     console = Console()
     table = Table(
@@ -29,10 +30,10 @@ def methods() -> None:
         console.print(f"[bold]{row.name}[/]: {row.about}. [dim]{row.source}[/]", highlight=False)
 
 
-def encoders(name: str) -> None:
+def encoders(command: Encoders) -> None:
     import open_clip
 
-    console = Console()
+    console, name = Console(), command.name
     if not name:
         console.print(f"[bold]{BUNDLED}[/]  in the package, for 64 px pictograms; needs no network")
         console.print("[bold]local-dir:DIR[/]  a directory as open_clip writes it; needs no network")
@@ -54,7 +55,7 @@ def encoders(name: str) -> None:
         console.print("'anchorline encoders MODEL' lists all weights of a model.", highlight=False)
 
 
-def suites() -> None:
+def suites(command: Suites) -> None:
     for name, make in SUITES.items():
         suite = make()
         table = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -14,7 +15,6 @@ import anchorline
 from anchorline.cli.arguments import (
     Ablate,
     Adapt,
-    Command,
     Compare,
     Encoders,
     Evaluate,
@@ -22,8 +22,23 @@ from anchorline.cli.arguments import (
     Methods,
     Predict,
     Report,
+    Suites,
 )
 from anchorline.errors import UserError
+
+Command = Compare | Adapt | Predict | Evaluate | Ablate | Map | Report | Methods | Encoders | Suites
+_WORK: dict[type, tuple[str, str]] = {  # module of this package, and function that is called
+    Compare: ("commands", "compare"),
+    Adapt: ("commands", "adapt"),
+    Predict: ("commands", "predict"),
+    Evaluate: ("commands", "evaluate"),
+    Ablate: ("studies", "ablate"),
+    Map: ("studies", "draw_map"),
+    Report: ("studies", "report"),
+    Methods: ("listings", "methods"),
+    Encoders: ("listings", "encoders"),
+    Suites: ("listings", "suites"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -56,35 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(command: Command) -> None:
     # Imported here: they take seconds, and --help must not wait for them.
-    if isinstance(command, Ablate | Map | Report):
-        from anchorline.cli import studies
-
-        if isinstance(command, Ablate):
-            studies.ablate(command)
-        elif isinstance(command, Map):
-            studies.draw_map(command)
-        else:
-            studies.report(command)
-    elif isinstance(command, Compare | Adapt | Evaluate | Predict):
-        from anchorline.cli import commands
-
-        if isinstance(command, Compare):
-            commands.compare(command)
-        elif isinstance(command, Adapt):
-            commands.adapt(command)
-        elif isinstance(command, Evaluate):
-            commands.evaluate(command)
-        else:
-            commands.predict(command)
-    else:
-        from anchorline.cli import listings
-
-        if isinstance(command, Methods):
-            listings.methods()
-        elif isinstance(command, Encoders):
-            listings.encoders(command.name)
-        else:
-            listings.suites()
+    module, work = _WORK[type(command)]
+    getattr(importlib.import_module(f"anchorline.cli.{module}"), work)(command)
 
 
 _GATHERED = ("--shift", "--outlier", "--near", "--method", "--set", "--corruption", "--subset")

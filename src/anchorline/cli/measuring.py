@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.cli.arguments import MeasureOptions
+from anchorline.cli.options import MeasureOptions
 from anchorline.cli.suites import named_paths
 from anchorline.errors import UserError
 from anchorline.evaluation import Options

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from anchorline.cli.arguments import SuiteOptions
+from anchorline.cli.options import SuiteOptions
 from anchorline.errors import UserError
 from anchorline.suites import SUITES, Suite
+from anchorline.suites.disk import BENCHMARKS
 
 
 def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
@@ -23,13 +24,7 @@ def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
         suite = Suite.from_toml(options.suite)
         return replace(suite, bad_images=options.bad_images or suite.bad_images)
     if not folders:
-        name = options.suite or "pictograms"
-        if name not in SUITES:
-            raise UserError(
-                f"unknown suite {name!r}{suggestion(name, list(SUITES))}; the bundled ones are "
-                f"{', '.join(SUITES)}, or give a suite.toml"
-            )
-        return SUITES[name]()
+        return _named(options.suite or "pictograms", options)
     if options.train is None:
         raise UserError("folders are given but --train is not; say where the images to learn from are")
     return Suite.from_folders(
@@ -41,6 +36,21 @@ def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
         options.bad_images or "error",
         near=options.near,
     )
+
+
+def _named(name: str, options: SuiteOptions) -> Suite:
+    if name in SUITES:
+        if options.root:
+            raise UserError(f"--root {options.root}: {name} is in the package; leave --root out")
+        return SUITES[name]()
+    if name not in BENCHMARKS:
+        raise UserError(
+            f"unknown suite {name!r}{suggestion(name, [*SUITES, *BENCHMARKS])}; in the package are "
+            f"{', '.join(SUITES)}, known on disk are {', '.join(BENCHMARKS)}, or give a suite.toml"
+        )
+    if options.root is None:
+        raise UserError(f"--suite {name} is read from disk; say with --root DIR where it lies")
+    return BENCHMARKS[name].read(options.root, bad_images=options.bad_images or "error")
 
 
 def suite_for(options: SuiteOptions, classes: tuple[str, ...]) -> Suite:
