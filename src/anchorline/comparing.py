@@ -28,6 +28,7 @@ from anchorline.measures.resampling import Resamples
 from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
+from anchorline.published import Published, beside, write_published
 from anchorline.report import MethodDetails, write_report
 from anchorline.results import (
     Evaluated,
@@ -83,18 +84,20 @@ def compare(
     store: FeatureStore | None = None,
     narrator: Narrator | None = None,
     trackers: tuple[str, ...] = (),
+    published: Sequence[Published] = (),
 ) -> Comparison:
     """Adapt the encoder by each method, once a seed, and evaluate all on the same images.
 
     The untouched encoder is always among them, and first: changes are measured against it. Methods that draw
     no random numbers run once. `select` "oracle" chooses on test and all shifts instead of val, to show what
-    honest choice costs; such methods are named so. `options` asks for more to be measured.
+    honest choice costs; such methods are named so. `options` asks for more to be measured,
+    and `published` figures stand beside ours in the report.
 
     Writes into `out`: results.jsonl, results.csv, differences.csv (every pair of methods), alpha.csv (each
-    blend at every strength), movement.csv (how far each layer moved, of the first seed), report.html, and a
-    run directory runs/METHOD/seed-SEED for each (see `load`). What is finished there is not run again, and
-    what was interrupted goes on. Each image passes through each encoder once; what comes out is kept, so that
-    the same again takes seconds. Raises `UserError`.
+    blend at every strength), movement.csv (how far each layer moved, of the first seed), published.csv (if
+    there is any), report.html, and a run directory runs/METHOD/seed-SEED for each (see `load`). What is
+    finished there is not run again, and what was interrupted goes on. Each image passes through each encoder
+    once; what comes out is kept, so that the same again takes seconds. Raises `UserError`.
     """
     narrator, store, options = narrator or Silent(), store or FeatureStore(), options or Options()
     options.columns_of_subsets(suite.classes)  # a mistake shows before the long work
@@ -144,7 +147,9 @@ def compare(
         "movements": movements_of(directory, [one for one in classifiers if one.seed == seeds[0]]),
     }
     if is_first():
+        papers = beside(table, published)
         write_results(directory, table, **tables)
+        write_published(directory, papers)
         write_report(
             directory / "report.html",
             title=f"{suite.name} with {encoder.name}",
@@ -153,6 +158,7 @@ def compare(
             facts=facts(suite, classifiers, features, options, select),
             notes=notes(suite, encoder, classifiers, left_out, select),
             guarantee=guarantee(suite, options),
+            published=papers,
             **tables,
         )
     first = {one.method.name: one for one in reversed(classifiers)}

@@ -15,6 +15,7 @@ from anchorline.report.details import MethodDetails
 from anchorline.report.heat import changes_by_set, matrices
 from anchorline.report.histograms import confidence
 from anchorline.report.layers import deviations, radii
+from anchorline.report.published import published_table, sources
 from anchorline.report.radar import radars
 from anchorline.report.results import UNTOUCHED, Results
 from anchorline.report.severity import corruption_table, severity_curves
@@ -41,6 +42,7 @@ def contents(
     movements: pd.DataFrame,
     differences: pd.DataFrame,
     notes: Sequence[str],
+    published: pd.DataFrame,
 ) -> dict[str, Any]:
     """The variables of the templates."""
     every = [Confidence(d.method, reliability(d), risk_coverage(d), confidence(d)) for d in details]
@@ -67,6 +69,8 @@ def contents(
         "with_changes": [d for d in details if d.shows_changes],
         "with_frames": [d for d in details if d.frames],
         "abouts": [d for d in details if d.about],
+        "published": None if published.empty else published_table(published),
+        "sources": [] if published.empty else sources(published),
         "tables": tables,
         "detectors": detectors,
         "robustness": robustness,
@@ -96,6 +100,7 @@ def _sections(found: dict[str, Any], notes: bool) -> list[tuple[str, str]]:
         "results": ("Results", True),
         "heat": ("By set", found["changes_by_set"]),
         "differences": ("Noise", found["matrices"]),
+        "published": ("Paper", found["published"]),
         "shifts": ("Shifts", results.shifts),
         "robustness": ("Robustness", found["robust_places"]),
         "corruptions": ("Corruptions", found["severity"]),

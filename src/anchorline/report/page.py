@@ -31,6 +31,7 @@ def write_report(
     facts: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     guarantee: str = "",
+    published: pd.DataFrame | None = None,
 ) -> None:
     """Write one self-contained HTML page about a comparison.
 
@@ -52,6 +53,7 @@ def write_report(
         facts: how this was measured: label and value, in the order to show.
         notes: sentences that the reader must know.
         guarantee: a sentence on what the open-set threshold promises here, such as the share to keep.
+        published: figures of papers beside ours; the columns of `anchorline.published.COLUMNS`.
 
     Raises:
         ValueError: `rows` is empty or mixes suites or encoders, or a thumbnail is neither PNG
@@ -59,15 +61,15 @@ def write_report(
     """
     if rows.empty:
         raise ValueError("a report needs at least one row of results")
-    curves, movements, differences = (
-        pd.DataFrame() if table is None else table for table in (curves, movements, differences)
+    curves, movements, differences, published = (
+        pd.DataFrame() if table is None else table for table in (curves, movements, differences, published)
     )
     pictures = _Pictures()
     templates = environment("anchorline.report")
     templates.filters |= {"picture": pictures.number, "shown_width": _shown_width}
     plotly_js, page_js = get_plotlyjs(), "\n".join(read(f"scripts/{name}") for name in SCRIPTS)
     page = templates.get_template("template.html.j2").render(
-        **contents(Results(rows), details, curves, movements, differences, notes),
+        **contents(Results(rows), details, curves, movements, differences, notes, published),
         title=title,
         facts=facts or {},
         notes=notes,
