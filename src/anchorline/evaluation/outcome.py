@@ -59,6 +59,8 @@ class Outcome:
 def outcome(classifier: AdaptedClassifier, images: ImageSet, views: Views) -> Outcome:
     seen, cosines = classifier.view(views), classifier.cosines(views)
     logits = seen.logits
+    if images.merged:
+        logits, cosines = _merged(logits, images), _merged(cosines, images)
     if images.columns is not None:
         rivals = torch.ones(len(classifier.classes), dtype=torch.bool)
         rivals[list(images.columns)] = False
@@ -66,6 +68,14 @@ def outcome(classifier: AdaptedClassifier, images: ImageSet, views: Views) -> Ou
         cosines = cosines.masked_fill(rivals, -torch.inf)
     labels = None if images.labels is None else torch.from_numpy(images.labels)
     return Outcome(logits, cosines, seen.images, labels)
+
+
+def _merged(values: Tensor, images: ImageSet) -> Tensor:
+    """[N, C], the first class of each merged group with the highest value of the group."""
+    merged = values.clone()
+    for group in images.merged:
+        merged[:, group[0]] = values[:, list(group)].amax(1)
+    return merged
 
 
 def outcomes(

@@ -179,6 +179,9 @@ class ImageSet:
         paths: [N] POSIX paths.
         labels: int64 [N], index into `Suite.classes`; None for an outlier set.
         columns: the classes that this set holds, where it lacks some; None: all compete.
+        merged: groups of classes that are one in this set: the highest score of a group is that of its first
+            class, by which the images are labelled. ObjectNet's chair is ImageNet's barber chair, folding
+            chair and rocking chair.
         corruption: name and severity of what `FeatureStore` does to the decoded pixels; see `corrupted`.
     """
 
@@ -188,6 +191,7 @@ class ImageSet:
     labels: npt.NDArray[np.int64] | None = None
     columns: tuple[int, ...] | None = None
     corruption: tuple[str, int] | None = None
+    merged: tuple[tuple[int, ...], ...] = ()
     _hash: str = field(default="", init=False, repr=False)  # without the corruption
     _digests: tuple[bytes, ...] = field(default=(), init=False, repr=False)
 

@@ -43,9 +43,10 @@ class Split:
             return None
         listed = self.part.read(found, self.name)
         held, whole = len(listed.paths), self.part.images[self.name]
-        if not held or (complete and held != whole):
+        if not held or (complete and whole is not None and held != whole):
+            of = "no image" if whole is None else f"{held:,} of {counted_images(whole)}"
             raise UserError(
-                f"{self.part.name} ({self.name}) in {found} holds {held:,} of {counted_images(whole)}; "
+                f"{self.part.name} ({self.name}) in {found} holds {of}; "
                 "get it anew, or move it away to go without"
             )
         return listed
@@ -176,7 +177,9 @@ def labelled(
     if columns:
         title = set_name if set_name in ("train", "test") else f"shift {set_name!r}"
         notes.append(lacking(title, len(columns), len(classes)))
-    return ImageSet(set_name, listed.source, tuple(path for path, _ in pairs), labels, columns)
+    notes += [f"{set_name}: {note}" for note in listed.notes]
+    merged = tuple(tuple(index[name] for name in group) for group in listed.merged)
+    return ImageSet(set_name, listed.source, tuple(path for path, _ in pairs), labels, columns, merged=merged)
 
 
 def counted_images(count: int) -> str:

@@ -46,8 +46,8 @@ def _state(benchmark: Benchmark, role: str, split: Split, top: Path) -> State:
     except (UserError, OSError) as error:
         return state(str(error))
     held, whole = len(listed.paths), split.part.images[split.name]
-    if held != whole:
+    if whole is not None and held != whole:
         return state(f"{held:,} of {counted_images(whole)}")
     if damaged:
-        return state(f"{counted_images(whole)}, but {damaged} is not the published file (its MD5 differs)")
-    return state(f"complete: {counted_images(whole)}", good=True)
+        return state(f"{counted_images(held)}, but {damaged} is not the published file (its MD5 differs)")
+    return state(f"complete: {counted_images(held)}", good=held > 0)

@@ -21,11 +21,15 @@ class Listed:
         source: what `paths` are relative to.
         paths: [N] POSIX paths.
         names: [N] the class of each image in the words of the data set; None for a set without classes.
+        merged: classes that are one in this set, by name; see `ImageSet.merged`.
+        notes: what the user must know of this copy: which list or rule split it, say.
     """
 
     source: Source
     paths: tuple[str, ...]
     names: tuple[str, ...] | None = None
+    merged: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Part:
         source: where to get it, one or more URLs.
         licence: as its authors state it; "not stated" where they do not.
         layout: what is expected below the root, as a user sees it.
-        images: how many images a whole copy has, by split: {"train": 50_000, "test": 10_000}.
+        images: how many images a whole copy has, by split: {"train": 50_000, "test": 10_000}. None where
+            `read` knows it from lists that come with the data, or nobody has published it.
         find: root -> the folder that holds it, the root itself or a folder of the usual name below it; None
             if it is not there. A half-extracted copy is found, so that `read` can say what it lacks.
         read: (found folder, split) -> what is listed there. Raises `UserError` where something is amiss; it
@@ -53,7 +58,7 @@ class Part:
     source: str
     licence: str
     layout: str
-    images: Mapping[str, int]
+    images: Mapping[str, int | None]
     find: Callable[[Path], Path | None]
     read: Callable[[Path, str], Listed]
     archives: tuple[str, ...] = ()
