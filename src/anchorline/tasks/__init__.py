@@ -1,0 +1,1 @@
+"""What is not the classification of whole images: segmentation, and learning class after class."""

@@ -1,0 +1,38 @@
+"""Augmentation of images and of their masks, which the same seed moves alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.tv_tensors import Image, Mask
+
+from anchorline.augmentation import Augmentation
+
+_MASK_DIMENSIONS = 3
+
+
+def augment(pixels: Tensor, name: Augmentation, seeds: Sequence[int]) -> Tensor:
+    """Images uint8 [N, H, W, 3] or masks uint8 [N, H, W], on the CPU -> the same, changed at random.
+
+    `flip`: half of them mirrored; `crop`: also a random part of 60 to 100 % of the area, with an aspect of
+    3:4 to 4:3, scaled back to H x W, images bicubically, masks to the nearest pixel. What is drawn depends
+    on the seed alone, one for each image.
+    """
+    if name == "none":
+        return pixels
+    steps: list[torch.nn.Module] = [v2.RandomHorizontalFlip()]
+    if name == "crop":
+        bicubic = v2.InterpolationMode.BICUBIC  # masks are scaled to the nearest pixel whatever this says
+        steps.insert(0, v2.RandomResizedCrop(tuple(pixels.shape[1:3]), (0.6, 1.0), interpolation=bicubic))
+    transform = v2.Compose(steps)
+    masks = pixels.ndim == _MASK_DIMENSIONS
+    changed = []
+    with torch.random.fork_rng(devices=[]):
+        for one, seed in zip(pixels, seeds, strict=True):
+            torch.default_generator.manual_seed(seed)  # of the CPU alone
+            moved = transform(Mask(one) if masks else Image(one.permute(2, 0, 1)))
+            changed.append(moved if masks else moved.permute(1, 2, 0))
+    return torch.stack([one.as_subclass(Tensor) for one in changed])

@@ -1,0 +1,102 @@
+"""How well predicted masks fit: intersection over union, by class and as a mean, with intervals.
+
+The background is a class as any other is. The mean goes over the classes that the set shows: a class of
+which it has no pixel says nothing but how often it was seen by mistake, which the other classes' unions count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anchorline.encoder import as_images
+from anchorline.evaluation import Metric
+from anchorline.measures.resampling import Resamples, interval
+from anchorline.suites.images import Progress
+from anchorline.tasks.segmentation.sets import IGNORED
+
+INTERSECTION, PREDICTED, TRUE = 0, 1, 2  # the last dimension of counts
+
+
+def counted(predicted: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """Pixels of each class in each image, int64 [N, C, 3]: right, predicted, true; ignored ones left out.
+
+    Args:
+        predicted, truth: class indices [N, H, W]; truth 255 where ignored.
+        classes: C.
+    """
+    n = len(truth)
+    known = truth != IGNORED
+    offsets = torch.arange(n, device=truth.device).view(-1, 1, 1) * classes
+
+    def by_class(values: Tensor, where: Tensor) -> Tensor:
+        return torch.bincount((values.long() + offsets)[where], minlength=n * classes).view(n, classes)
+
+    right = known & (predicted == truth)
+    parts = [by_class(predicted, right), by_class(predicted, known), by_class(truth, known)]
+    return torch.stack(parts, -1).cpu()
+
+
+def ious(counts: Tensor) -> Tensor:
+    """IoU of each class in [0, 1], float64 [..., C], of counts [..., C, 3]; NaN where the truth has none."""
+    parts = counts.double().unbind(-1)
+    union = parts[PREDICTED] + parts[TRUE] - parts[INTERSECTION]
+    found = parts[INTERSECTION] / union
+    return torch.where(parts[TRUE] > 0, found, torch.nan)
+
+
+def mean_iou(counts: Tensor) -> float:
+    """Mean over the classes that the truth has, in [0, 1], of counts [C, 3]."""
+    return float(ious(counts).nanmean())
+
+
+def measured(
+    name: str, role: str, classes: Sequence[str], counts: Tensor, resamples: Resamples
+) -> list[Metric]:
+    """mIoU and each class's IoU in percent, of counts [N, C, 3] of a set.
+
+    Intervals, 95 %, are bootstrapped over images; all methods share a set's resamples.
+    """
+    drawn = torch.from_numpy(resamples.counts(name, len(counts)).astype(np.float64))
+    again = ious(torch.einsum("rn,nck->rck", drawn, counts.double()))  # [repeats, C]
+    means = again.nanmean(1)
+    n = len(counts)
+    whole = ious(counts.sum(0))
+    low, high = interval(100 * means.numpy())
+    found = [Metric(name, role, "miou", 100 * float(whole.nanmean()), low=low, high=high, n=n)]
+    for number, title in enumerate(classes):
+        own = again[:, number]
+        own = own[~own.isnan()]  # a resample may lack the class
+        if not whole[number].isnan():
+            low, high = interval(100 * own.numpy())
+            value = 100 * float(whole[number])
+            found.append(Metric(name, role, f"iou:{title}", value, low=low, high=high, n=n))
+    return found
+
+
+@torch.no_grad()
+def counts_of(
+    predict: Callable[[Tensor], Tensor], images: Tensor, masks: Tensor, classes: int, batch: int,
+    progress: Progress | None = None,
+) -> Tensor:  # fmt: skip
+    """Counts int64 [N, C, 3] of a set that passes through a model once, a batch at a time.
+
+    Args:
+        predict: pixels in [0, 1], float32 [N, 3, H, W], on its device -> class indices [N, H, W].
+        images, masks: uint8 [N, H, W, 3] and [N, H, W].
+    """
+    return torch.cat(list(_counts_of(predict, images, masks, classes, batch, progress)))
+
+
+def _counts_of(
+    predict: Callable[[Tensor], Tensor], images: Tensor, masks: Tensor, classes: int, batch: int,
+    progress: Progress | None,
+) -> Iterator[Tensor]:  # fmt: skip
+    for start in range(0, len(images), batch):
+        part, truth = images[start : start + batch], masks[start : start + batch]
+        yield counted(predict(as_images(part, part.device)).cpu(), truth.long(), classes)
+        if progress:
+            progress(min(start + batch, len(images)), len(images))

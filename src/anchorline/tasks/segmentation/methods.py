@@ -1,0 +1,121 @@
+"""The table of methods: what of the backbone is trained, and what holds it. The decoder is new in all rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from anchorline.errors import UserError
+from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
+from anchorline.methods import Search
+from anchorline.recipe import Training
+
+BASELINE = "fine-tune"  # the row that all differences are taken to
+
+
+@dataclass(frozen=True)
+class SegmentationMethod:
+    """One row of the table.
+
+    Attributes:
+        name: for the command line and all tables.
+        about: one line for a newcomer.
+        parameters: patterns of the names of the backbone's parameters that are trained.
+        decoder: of this row alone; "": that of the comparison.
+        layer_decay: factor of the learning rate from each layer of the backbone to the one below it.
+        constraint: what holds the backbone's weights to the pre-trained ones; the decoder is free.
+        training: how gradients are followed.
+        search: fields ("training.lr") and the values to try; val chooses by mIoU.
+        source: the paper.
+    """
+
+    name: str
+    about: str
+    parameters: tuple[str, ...] = ("*",)
+    decoder: str = ""
+    layer_decay: float = 1.0
+    constraint: Constraint = field(default_factory=Unconstrained)
+    training: Training = field(default_factory=lambda: _TRAINING)
+    search: Search = ()
+    source: str = ""
+
+
+# Every row has the same budget: as many epochs, and two values tried, the learning rate or, in layer-decay,
+# the rate at its usual decay. What is held keeps its constraint's strength of the table of classification.
+_TRAINING = Training(epochs=10, batch=16, lr=1e-3, weight_decay=0.01, schedule="poly", augmentation="crop")
+_RATES: Search = (("training.lr", (1e-3, 3e-3)),)
+
+METHODS: dict[str, SegmentationMethod] = {
+    method.name: method
+    for method in (
+        SegmentationMethod(
+            BASELINE,
+            "all weights of the backbone",
+            search=_RATES,
+            source="Long et al. 2015, arXiv 1411.4038",
+        ),
+        SegmentationMethod(
+            "linear-decoder",
+            "a linear decoder on the frozen backbone: what its features already tell",
+            parameters=(),
+            decoder="linear",
+            search=(("training.lr", (3e-3, 1e-2)),),
+            source="Alain & Bengio 2017, arXiv 1610.01644",
+        ),
+        SegmentationMethod(
+            "bias",
+            "only the biases of the backbone",
+            parameters=("*bias",),
+            search=_RATES,
+            source="Ben Zaken et al. 2022, arXiv 2106.10199",
+        ),
+        SegmentationMethod(
+            "layer-decay",
+            "all weights, each layer at 0.65 times the learning rate of the one above",
+            layer_decay=0.65,
+            search=_RATES,
+            source="Clark et al. 2020, arXiv 2003.10555; Bao et al. 2022, arXiv 2106.08254",
+        ),
+        *(
+            SegmentationMethod(name, about, constraint=constraint, search=_RATES, source=source)
+            for name, about, constraint, source in (
+                (
+                    "l2-sp",
+                    "a penalty on the squared distance from the pre-trained weights",
+                    ByL2SP(),
+                    "Li et al. 2018, arXiv 1802.01483",
+                ),
+                (
+                    "mars-sp",
+                    "a penalty on the farthest row of each tensor",
+                    ByMARSSP(),
+                    "Gouk et al. 2021, arXiv 2002.08253",
+                ),
+                (
+                    "tpgm",
+                    "within a radius of the pre-trained weights, which is learned on val",
+                    ByTPGM(),
+                    "Tian et al. 2023, arXiv 2303.10720",
+                ),
+                (
+                    "ftp",
+                    "within a radius of the pre-trained weights, which is learned on train",
+                    ByFTP(),
+                    "Tian et al. 2023, arXiv 2310.19182",
+                ),
+                (
+                    "spd",
+                    "decay of those tensors whose gradient pulls back to their first values",
+                    BySPD(),
+                    "Tian et al. 2024, arXiv 2411.01713",
+                ),
+            )
+        ),
+    )
+}
+
+
+def find_method(name: str) -> SegmentationMethod:
+    """The row of that name. Raises `UserError` with the names that exist."""
+    if name not in METHODS:
+        raise UserError(f"unknown method {name!r}; the methods of segmentation are {', '.join(METHODS)}")
+    return METHODS[name]
