@@ -73,13 +73,16 @@ class Classification:
         logits = self.model(self._ready(self.choose.inputs[chosen]), self._template(step))
         return self.objective(logits, self.choose.labels[chosen].to(self.device))
 
-    def judge(self) -> tuple[Merit, dict[str, float]]:
+    def val_logits(self) -> Tensor:
+        """[N, C], of all of val, on the CPU."""
         classifier = self.model.classifier()
-        logits = torch.cat([
+        return torch.cat([
             self.model.logits(self._ready(inputs), classifier).cpu()
             for inputs in torch.split(self.choose.inputs, _EVALUATION_BATCH)
         ])  # fmt: skip
-        found = merit(logits, self.choose.labels)
+
+    def judge(self) -> tuple[Merit, dict[str, float]]:
+        found = merit(self.val_logits(), self.choose.labels)
         return found, {"val_accuracy": 100 * found[0], "val_cross_entropy": -found[1]}
 
     def _template(self, step: int) -> int | None:

@@ -76,6 +76,23 @@ class FTP(Constrained):
                  if "radius" in self.state[one.parameter]}  # fmt: skip
         return {name: float(radius) for name, radius in found.items()}
 
+    @torch.no_grad()
+    def start_from_here(self) -> None:
+        """Let every radius start at its parameter's present distance from the anchor, not at the anchor.
+
+        For parameters that begin elsewhere, because they go on from another training. Call it before the first
+        step; the first gradient then already moves the radii.
+        """
+        for one in self._held:
+            self._begin(one)
+            weights, anchor = _rows(one)
+            if not weights.numel():
+                continue
+            state, c = self.state[one.parameter], weights - anchor
+            state["radius"].copy_(torch.maximum((row_norms(c) + EPS).max(), state["smallest"]))
+            if "direction" in state:
+                as_rows(state["direction"]).copy_(c)
+
     def _before(self, active: list[Held]) -> None:
         for one in active:
             self._begin(one)
