@@ -1,0 +1,9 @@
+"""Commands, one after the other, in one process: several_commands.py JSON, a list of lists of arguments."""
+
+import json
+import sys
+
+from anchorline.cli import main
+
+for arguments in json.loads(sys.argv[1]):
+    main(arguments)
