@@ -7,6 +7,7 @@ from typing import Literal
 from anchorline.errors import UserError
 from anchorline.suites.disk.benchmark import Benchmark, Split
 from anchorline.suites.disk.checking import State, check
+from anchorline.suites.disk.cifar10 import CIFAR10_BENCHMARKS
 from anchorline.suites.disk.part import Listed, Part, folder_with, require
 from anchorline.suites.scan import nearest
 from anchorline.suites.suite import StrPath, Suite
@@ -24,7 +25,7 @@ __all__ = [
     "require",
 ]
 
-BENCHMARKS: dict[str, Benchmark] = {}
+BENCHMARKS: dict[str, Benchmark] = {one.name: one for one in (*CIFAR10_BENCHMARKS,)}
 """By name."""
 
 

@@ -124,10 +124,10 @@ class Benchmark:
             raise UserError(f"train of {self.name} below {top} holds no image of {absent!r}; get it anew")
         test = labelled("test", self.test, needed(self.test), classes, notes)
         train, val = split_val(train, classes, notes, self.val_share)
-        outliers = {
-            name: ImageSet(name, listed.source, listed.paths)
-            for name, _, listed in optional("outlier set", self.outliers)
-        }
+        outliers: dict[str, ImageSet] = {}
+        for name, _, listed in optional("outlier set", self.outliers):
+            outliers[name] = ImageSet(name, listed.source, listed.paths)
+            notes += [f"{name}: {note}" for note in listed.notes]
         return Suite(
             name=self.name,
             classes=classes,

@@ -73,8 +73,9 @@ class Part:
         return f"is not below {root}: get it from {self.source} (expected: {self.layout})"
 
     def damaged(self, found: Path) -> str | None:
-        """The first file whose public checksum differs; None if all agree."""
-        return next((name for name, md5 in self.md5.items() if md5_of(found / name) != md5), None)
+        """The first file whose public checksum differs; None if all that are there agree."""
+        files = ((name, found / name, md5) for name, md5 in self.md5.items())
+        return next((name for name, file, md5 in files if file.exists() and md5_of(file) != md5), None)
 
 
 def folder_with(signs: Sequence[str], below: Sequence[str] = ()) -> Callable[[Path], Path | None]:
@@ -89,6 +90,15 @@ def folder_with(signs: Sequence[str], below: Sequence[str] = ()) -> Callable[[Pa
             if any((folder / sign).exists() for sign in signs):
                 return folder
         return None
+
+    return find
+
+
+def folder_named(*names: str) -> Callable[[Path], Path | None]:
+    """A `Part.find` for a folder that only its name tells: the first of `names`, POSIX paths."""
+
+    def find(root: Path) -> Path | None:
+        return next((root / name for name in names if (root / name).is_dir()), None)
 
     return find
 

@@ -1,0 +1,44 @@
+"""STL-10 as binary files (Coates, Lee & Ng, AISTATS 2011)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anchorline.suites.disk.arrays import named, plain, planes
+from anchorline.suites.disk.downloading import from_torchvision
+from anchorline.suites.disk.part import Listed, Part, folder_with, require
+from anchorline.suites.images import Arrays
+
+_CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+_SIZE = 96
+
+
+def _read(found: Path, split: str) -> Listed:
+    data, labels = found / f"{split}_X.bin", found / f"{split}_y.bin"
+    require("STL-10", found, [data.name, labels.name])
+    # Its pixels go column by column, so that what `planes` takes for rows are columns.
+    pixels = planes(plain(data, 3 * _SIZE * _SIZE), _SIZE, data).transpose(0, 2, 1, 3)
+    numbers = plain(labels, 1).astype(int) - 1  # they count from 1
+    source = Arrays(pixels, str(data))
+    return Listed(source, source.paths(), named(numbers, _CLASSES, len(pixels), labels))
+
+
+STL10 = Part(
+    name="STL-10",
+    about="photos of 96 x 96 pixels, nine of its ten classes are CIFAR-10's",
+    source="https://cs.stanford.edu/~acoates/stl10/",
+    licence="not stated; the images are from ImageNet, whose terms allow non-commercial research",
+    layout="stl10_binary (test_X.bin, test_y.bin)",
+    images={"train": 5000, "test": 8000},
+    find=folder_with(("test_X.bin", "train_X.bin"), below=("stl10_binary", "stl10/stl10_binary", "stl10")),
+    read=_read,
+    archives=("stl10_binary.tar.gz",),
+    # As torchvision has them.
+    md5={
+        "train_X.bin": "918c2871b30a85fa023e0c44e0bee87f",
+        "train_y.bin": "5a34089d4802c674881badbb80307741",
+        "test_X.bin": "7f263ba9f9e0b06b93213547f721ac82",
+        "test_y.bin": "36f9794fa4beb8a2c72628de14fa638e",
+    },
+    download=from_torchvision("STL10"),
+)
