@@ -103,7 +103,7 @@ def compare(
     options.columns_of_subsets(suite.classes)  # a mistake shows before the long work
     rows = [find_method(m) if isinstance(m, str) else m for m in (UNTOUCHED, *methods)]
     rows = [chosen_by(select, row) for row in {row.name: row for row in rows}.values()]
-    directory = _writable(Path(out))
+    directory = writable(Path(out))
     narrator.say(plan(suite, encoder))
     suite, features = suite_features(store, encoder, suite, narrator.bar)
     doubles = duplicates(suite, lambda images: store.fingerprints(encoder.geometry, images))
@@ -165,7 +165,8 @@ def compare(
     return Comparison(table, dict(reversed(first.items())), suite, directory)
 
 
-def _writable(directory: Path) -> Path:
+def writable(directory: Path) -> Path:
+    """The directory of a comparison, made where it is missing. Raises `UserError` if it cannot be written."""
     try:
         (directory / "runs").mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
