@@ -8,6 +8,8 @@ from anchorline.errors import UserError
 from anchorline.suites.disk.benchmark import Benchmark, Split
 from anchorline.suites.disk.checking import State, check
 from anchorline.suites.disk.cifar10 import CIFAR10_BENCHMARKS
+from anchorline.suites.disk.domainnet import DOMAINNET_BENCHMARKS
+from anchorline.suites.disk.imagenet import IMAGENET_BENCHMARKS
 from anchorline.suites.disk.part import Listed, Part, folder_with, require
 from anchorline.suites.scan import nearest
 from anchorline.suites.suite import StrPath, Suite
@@ -25,7 +27,9 @@ __all__ = [
     "require",
 ]
 
-BENCHMARKS: dict[str, Benchmark] = {one.name: one for one in (*CIFAR10_BENCHMARKS,)}
+BENCHMARKS: dict[str, Benchmark] = {
+    one.name: one for one in (*CIFAR10_BENCHMARKS, *IMAGENET_BENCHMARKS, *DOMAINNET_BENCHMARKS)
+}
 """By name."""
 
 
