@@ -1,4 +1,4 @@
-"""What the commands `methods`, `encoders` and `suites` print."""
+"""What the commands `methods` and `encoders` print."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from anchorline.cli.arguments import Encoders, Methods, Suites
+from anchorline.cli.arguments import Encoders, Methods
 from anchorline.errors import UserError
 from anchorline.loading import BUNDLED
 from anchorline.methods import METHODS
-from anchorline.suites import SUITES
 
 
 def methods(command: Methods) -> None:
@@ -53,25 +52,3 @@ def encoders(command: Encoders) -> None:
         console.print(f"  {model}: {', '.join(shown)}", highlight=False)
     if not name:
         console.print("'anchorline encoders MODEL' lists all weights of a model.", highlight=False)
-
-
-def suites(command: Suites) -> None:
-    for name, make in SUITES.items():
-        suite = make()
-        table = Table(
-            "set",
-            "images",
-            "classes",
-            title=f"{name}: {len(suite.classes)} classes",
-            title_justify="left",
-        )
-        for kind, sets in (
-            ("", {"train": suite.train, "val": suite.val, "test": suite.test}),
-            ("shift: ", suite.shifts),
-            ("outlier: ", suite.outliers),
-        ):
-            for title, images in sets.items():
-                held = "–" if images.labels is None else str(len(images.columns or suite.classes))
-                table.add_row(kind + title, f"{len(images):,}", held)
-        Console().print(table)
-        Console().print("classes: " + ", ".join(suite.classes), highlight=False)

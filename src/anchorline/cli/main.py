@@ -37,7 +37,7 @@ _WORK: dict[type, tuple[str, str]] = {  # module of this package, and function t
     Report: ("studies", "report"),
     Methods: ("listings", "methods"),
     Encoders: ("listings", "encoders"),
-    Suites: ("listings", "suites"),
+    Suites: ("suite_listing", "suites"),
 }
 
 

@@ -45,10 +45,7 @@ class Split:
         held, whole = len(listed.paths), self.part.images[self.name]
         if not held or (complete and whole is not None and held != whole):
             of = "no image" if whole is None else f"{held:,} of {counted_images(whole)}"
-            raise UserError(
-                f"{self.part.name} ({self.name}) in {found} holds {of}; "
-                "get it anew, or move it away to go without"
-            )
+            raise UserError(f"{self.part.name} ({self.name}) in {found} holds {of}; get it anew")
         return listed
 
 
@@ -112,7 +109,10 @@ class Benchmark:
 
         def optional(kind: str, splits: Mapping[str, Split]) -> Iterator[tuple[str, Split, Listed]]:
             for name, split in splits.items():
-                listed = split.listed(top, complete)
+                try:
+                    listed = split.listed(top, complete)
+                except UserError as error:
+                    raise UserError(f"{error}, or move it away to go without {kind} {name!r}") from error
                 if listed:
                     yield name, split, listed
                 else:
