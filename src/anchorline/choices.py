@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from anchorline.blends import Logits, Residual, Unblended, Weights
 from anchorline.errors import NoSuchFieldError, UserError
@@ -15,6 +15,8 @@ from anchorline.methods import Method, Search
 from anchorline.objectives import Contrastive, CrossEntropy
 from anchorline.recipe import Training
 from anchorline.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt
+
+Row = TypeVar("Row", bound=Any)  # a frozen dataclass of parts
 
 # What may stand after "--set tunable=", "--set objective=", "--set constraint=", "--set blend=".
 NAMED: dict[str, dict[str, Any]] = {
@@ -47,7 +49,7 @@ _KINDS = {
 }
 
 
-def to_json(method: Method) -> dict[str, Any]:
+def to_json(method: Any) -> dict[str, Any]:
     """Plain JSON values; parts carry the name of their kind."""
     found: dict[str, Any] = {}
     for field in dataclasses.fields(method):
@@ -86,12 +88,12 @@ def override(method: Method, settings: Mapping[str, str]) -> Method:
                 f"--set {path}={text}: {method.name} trains no pre-trained weights that could be held"
             )
         method = put(method, path, value)
-        method = dataclasses.replace(method, search=_without(method.search, path))
+        method = dataclasses.replace(method, search=without(method.search, path))
     return method
 
 
-def put(method: Method, path: str, value: Any) -> Method:
-    """The method with the field at `path` ("training.lr") replaced."""
+def put(method: Row, path: str, value: Any) -> Row:
+    """The row of a table with the field at `path` ("training.lr") replaced."""
     part, dot, name = path.partition(".")
     if dot:
         value = dataclasses.replace(getattr(method, part), **{name: value})
@@ -124,7 +126,7 @@ def _trains_weights(method: Method) -> bool:
     return isinstance(method.tunable, ImageTower | BothTowers)
 
 
-def _without(search: Search, path: str) -> Search:
+def without(search: Search, path: str) -> Search:
     """A field that is set, or whose part is replaced, is searched no more."""
     return tuple(entry for entry in search if entry[0] != path and not entry[0].startswith(f"{path}."))
 
@@ -147,7 +149,7 @@ def _value(method: Method, path: str, text: str) -> Any:
         )
     hint_of = get_type_hints(type(owner))[name]
     try:
-        return _parsed(text, hint_of)
+        return parsed(text, hint_of)
     except ValueError as error:
         raise UserError(f"--set {path}={text}: {error}") from error
 
@@ -156,13 +158,13 @@ def _fields(part: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(part)] if dataclasses.is_dataclass(part) else []
 
 
-def _parsed(text: str, hint: Any) -> Any:
+def parsed(text: str, hint: Any) -> Any:
     """Text -> a value of the type; ValueError with what is expected."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         if text.lower() in ("none", "val") and type(None) in arguments:
             return None
-        return _parsed(text, next(a for a in arguments if a is not type(None)))
+        return parsed(text, next(a for a in arguments if a is not type(None)))
     if origin is Literal:
         if text not in arguments:
             raise ValueError(f"expected one of {', '.join(arguments)}")
@@ -171,7 +173,7 @@ def _parsed(text: str, hint: Any) -> Any:
         items = text.split(",")
         if arguments[-1] is not Ellipsis and len(items) != len(arguments):
             raise ValueError(f"expected {len(arguments)} values with commas between them")
-        return tuple(_parsed(item, arguments[0]) for item in items)
+        return tuple(parsed(item, arguments[0]) for item in items)
     if hint is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError("expected true or false")
