@@ -1,0 +1,157 @@
+"""`compare`: several methods through the same sequences of tasks; results on disk and one page to look at."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import anchorline
+from anchorline.checkpoints import write_text
+from anchorline.comparing import writable
+from anchorline.encoder import Encoder
+from anchorline.errors import UserError
+from anchorline.evaluating import table_of
+from anchorline.evaluation import changes
+from anchorline.facts import plan, suite_hash
+from anchorline.features import FeatureStore, suite_features
+from anchorline.methods import UNTOUCHED
+from anchorline.processes import is_first
+from anchorline.progress import Narrator, Silent
+from anchorline.provenance import commit
+from anchorline.suites.suite import Suite
+from anchorline.tasks.continual.learning import Setting
+from anchorline.tasks.continual.measuring import TASK
+from anchorline.tasks.continual.methods import METHODS, ContinualMethod, check, find_continual
+from anchorline.tasks.continual.page import write_report
+from anchorline.tasks.continual.running import Learnt, learn_sequence
+from anchorline.tasks.continual.sequence import draw_sequence
+
+MATRIX = ["method", "seed", "after_task", "task", "accuracy"]
+
+
+@dataclass(frozen=True, eq=False)
+class ContinualComparison:
+    """What `compare` found.
+
+    Attributes:
+        rows: one row a number; the columns are those of results.csv, with `task`: after which one.
+        matrix: R, as in matrix.csv: method, seed, after_task, task, accuracy in percent.
+        learnt: every method and seed.
+        suite: as compared, without images that could not be read.
+        directory: where everything was written.
+    """
+
+    rows: pd.DataFrame
+    matrix: pd.DataFrame
+    learnt: list[Learnt]
+    suite: Suite
+    directory: Path
+
+    @property
+    def report(self) -> Path:
+        return self.directory / "report.html"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a method: what stands in the end, as means over seeds."""
+        last = self.rows[(self.rows.role == "summary") & (self.rows.task == self.rows.task.max())]
+        return last.pivot_table(index="method", columns="metric", values="value", sort=False)
+
+
+def compare(
+    suite: Suite,
+    encoder: Encoder,
+    methods: Sequence[str | ContinualMethod] = (),
+    out: str | Path = "runs/continual",
+    *,
+    tasks: int = 10,
+    rehearsal: int = 0,
+    seeds: Sequence[int] = (0,),
+    store: FeatureStore | None = None,
+    narrator: Narrator | None = None,
+) -> ContinualComparison:
+    """Learn the classes of a suite in `tasks` disjoint tasks by each method (all of the table where none is
+    named), once a seed, which draws the order of the classes; measure all after each task.
+
+    The untouched encoder is always among them, and first: changes are against it, on the same classes.
+    `rehearsal` is the number of training images that may be kept in all (see `rehearsal.stored`).
+
+    Writes into `out`: results.jsonl, results.csv, matrix.csv, report.html, and a run directory
+    runs/METHOD/seed-SEED for each (see `learn_sequence`); the same call goes on from what is there. Raises
+    `UserError`.
+    """
+    narrator, store = narrator or Silent(), store or FeatureStore()
+    rows = _rows(methods)
+    if rehearsal < 0:
+        raise UserError(f"a buffer of {rehearsal} images was asked for; give --rehearsal from 0")
+    sequences = {seed: draw_sequence(suite, tasks, seed) for seed in seeds}  # mistakes show early
+    directory = writable(Path(out))
+    narrator.say(plan(suite, encoder))
+    suite, _ = suite_features(store, encoder, suite, narrator.bar)
+    sequences = {seed: draw_sequence(suite, tasks, seed) for seed in sequences}  # of the readable images
+    learnt: list[Learnt] = []
+    found: list[dict[str, Any]] = []
+    for seed, sequence in sequences.items():
+        setting = Setting(encoder, sequence, rehearsal, store, narrator)
+        untouched: Learnt | None = None
+        for row in rows:
+            one = learn_sequence(setting, row, directory / "runs" / row.name / f"seed-{seed}")
+            untouched = untouched or one
+            learnt.append(one)
+            found += _told(suite, one, untouched)
+            narrator.say(f"{row.name}, seed {seed}: {one.classifier.seconds:.1f} s")
+    table = table_of(found)
+    matrix = matrix_of(table)
+    comparison = ContinualComparison(table, matrix, learnt, suite, directory)
+    if is_first():
+        lines = str(table.to_json(orient="records", lines=True, force_ascii=False))
+        write_text(directory / "results.jsonl", lines)
+        write_text(directory / "results.csv", table.to_csv(index=False))
+        write_text(directory / "matrix.csv", matrix.to_csv(index=False))
+        write_report(comparison.report, table, matrix, learnt, suite, encoder, rehearsal)
+    return comparison
+
+
+def _rows(methods: Sequence[str | ContinualMethod]) -> list[ContinualMethod]:
+    """The rows that are compared, the untouched encoder first."""
+    found = [find_continual(one) if isinstance(one, str) else one for one in methods]
+    rows = [METHODS[UNTOUCHED], *(found or METHODS.values())]
+    for row in rows:
+        check(row)
+    return list({row.name: row for row in rows}.values())
+
+
+def _told(suite: Suite, learnt: Learnt, untouched: Learnt) -> list[dict[str, Any]]:
+    """Figures, and changes against the untouched encoder, with all that says what they were measured on."""
+    classifier = learnt.classifier
+    shared = {
+        "suite": suite.name,
+        "suite_hash": suite_hash(suite),
+        "encoder": classifier.encoder.name,
+        "encoder_hash": classifier.encoder.hash,
+        "method": learnt.row.name,
+        "seed": classifier.seed,
+    }
+    run = {"commit": commit(), "config_hash": learnt.identity, "version": anchorline.__version__}
+    return [
+        {**shared, "task": task, **dataclasses.asdict(metric), **run}
+        for task, (ours, before) in enumerate(zip(learnt.metrics, untouched.metrics, strict=True), 1)
+        for metric in (*ours, *changes(ours, before))
+    ]
+
+
+def matrix_of(table: pd.DataFrame) -> pd.DataFrame:
+    """R of every method and seed, a row an entry, out of the rows of results.csv."""
+    own = table[table.role == TASK]
+    return pd.DataFrame({
+        "method": own.method,
+        "seed": own.seed,
+        "after_task": own.task,
+        "task": own["set"].str.removeprefix("task ").astype(int),
+        "accuracy": own.value,
+    })[MATRIX].reset_index(drop=True)  # fmt: skip

@@ -1,0 +1,207 @@
+"""One method on one sequence, at one learning rate: what is trained, task after task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from anchorline.blends import Weights
+from anchorline.checkpoints import read_tensors, write_tensors
+from anchorline.choices import put
+from anchorline.classification import Examples
+from anchorline.classifier import AdaptedClassifier
+from anchorline.constraints import FTP
+from anchorline.encoder import Encoder
+from anchorline.features import FeatureStore
+from anchorline.holding import Constraint
+from anchorline.processes import first_goes_first, is_first
+from anchorline.progress import Narrator
+from anchorline.recipe import mixed_seed
+from anchorline.resuming import CHECKPOINT
+from anchorline.runs import TENSORS, learnt_from, templates_of
+from anchorline.suites.images import ImageSet
+from anchorline.tasks.continual.growing import as_of, carried
+from anchorline.tasks.continual.methods import ContinualMethod
+from anchorline.tasks.continual.problem import CurrentTask
+from anchorline.tasks.continual.rehearsal import stored
+from anchorline.tasks.continual.sequence import Rows, TaskSequence
+from anchorline.training import train
+from anchorline.tunables import Adaptation, Task, Tuned
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all methods of a comparison share, of one seed.
+
+    Attributes:
+        encoder: pre-trained.
+        sequence: the tasks; its seed is that of all random numbers.
+        rehearsal: training images that are kept in all; 0: none.
+        store: decoded images and features.
+        narrator: tells how far it is.
+    """
+
+    encoder: Encoder
+    sequence: TaskSequence
+    rehearsal: int
+    store: FeatureStore
+    narrator: Narrator
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A constraint in a task whose weights go on from the task before, while the anchor stays.
+
+    FTP's radii start at the anchor, and so its first step would throw all weights back there; here they start
+    at where the task before has left the weights.
+    """
+
+    constraint: Constraint
+
+    @property
+    def name(self) -> str:
+        return self.constraint.name
+
+    @property
+    def learns_on_val(self) -> bool:
+        return self.constraint.learns_on_val
+
+    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
+        made = self.constraint.around(optimizer, model, validation)
+        if isinstance(made, FTP):
+            made.start_from_here()
+        return made
+
+
+class Learner:
+    """A method at one learning rate. What a task has trained lies in run/task-TT and is not trained again."""
+
+    def __init__(
+        self, row: ContinualMethod, setting: Setting, values: dict[str, float], run: Path, identity: str
+    ) -> None:
+        """`values`: what is put into the method's choices; `identity`: of the request that results answer."""
+        method = row.method
+        for path, value in values.items():
+            method = put(method, path, value)
+        self.row, self.method, self.setting = row, method, setting
+        self.values, self.run, self.identity = values, run, identity
+        classes = setting.sequence.classes(len(setting.sequence))
+        self.templates = templates_of(setting.encoder, method)
+        self.captions = setting.store.classes(setting.encoder, classes, self.templates).vectors
+
+    def classifier(self, task: int) -> AdaptedClassifier:
+        """What has been learnt after a task (from 1), over the classes seen, in the order of learning."""
+        return self._classifier(self.tuned(task), task)
+
+    def final(self) -> AdaptedClassifier:
+        """What has been learnt in the end, with classes in the order of the suite."""
+        last, suite = len(self.setting.sequence), self.setting.sequence.suite
+        known = self.setting.sequence.classes(last)
+        places = [known.index(name) for name in suite.classes]
+        whole = replace(self._task(last, self.setting.encoder), classes=suite.classes,
+                        captions=self.captions[places])  # fmt: skip
+        before = self.method.tunable.start(self._task(last, self.setting.encoder))
+        before.put(self.tuned(last))
+        tuned = carried(before, known, self.method.tunable.start(whole), suite.classes)
+        return replace(self._classifier(tuned, last), classes=suite.classes, captions=self.captions[places])
+
+    def tuned(self, task: int) -> dict[str, Tensor]:
+        """The tuned tensors after a task; trains it, and those before it, where that has not been done."""
+        if self.method.training is None:
+            return {}
+        found = read_tensors(self._directory(task) / TENSORS)
+        if found and found[1].get("identity") == self.identity:
+            # Copies lie aligned in memory, so that products round as they did before saving.
+            return {name: tensor.clone() for name, tensor in found[0].items()}
+        tuned = self._learn(task)
+        with first_goes_first():
+            if is_first():
+                write_tensors(self._directory(task) / TENSORS, tuned, {"identity": self.identity})
+                (self._directory(task) / CHECKPOINT).unlink(missing_ok=True)
+        return tuned
+
+    def clean(self) -> None:
+        """The tensors of the tasks have served; the logs of their training stay."""
+        for task in range(1, len(self.setting.sequence) + 1):
+            (self._directory(task) / TENSORS).unlink(missing_ok=True)
+
+    def _learn(self, task: int) -> dict[str, Tensor]:
+        before = self.tuned(task - 1) if task > 1 and not self.row.joint else None
+        setting, training = self.setting, self.method.training
+        assert training is not None
+        assert self.method.objective is not None
+        sequence, suite = setting.sequence, setting.sequence.suite
+        model = self._start(task, before)
+        begun = model.tuned()
+        kept = stored(sequence, task - 1, setting.rehearsal) if before else np.empty(0, np.int64)
+        own = sequence.rows(suite.train, 1 if self.row.joint else task, task)
+        problem = CurrentTask(
+            model, self.method.objective, training.augmentation,
+            self._examples(suite.train, np.concatenate([own, kept])),
+            self._examples(suite.val, sequence.rows(suite.val, 1 if self.row.joint else task, task)),
+            first=0 if before is None or len(kept) else sequence.seen(task - 1),
+        )  # fmt: skip
+        stays = before is not None and self.row.anchor == "pre-trained"
+        rate = " ".join(f"{path.split('.')[-1]} {value:g}" for path, value in self.values.items())
+        trained = train(
+            problem, Continued(self.method.constraint) if stays else self.method.constraint, training,
+            seed=mixed_seed(sequence.seed, task), run=self._directory(task), identity=self.identity,
+            progress=setting.narrator.bar(f"{self.row.name} {rate}, task {task}", "steps"),
+        )  # fmt: skip
+        return Weights().weights(trained.tuned, begun, self.row.between)
+
+    def _start(self, task: int, before: dict[str, Tensor] | None) -> Adaptation:
+        """What a task trains, with what the task before has left."""
+        encoder, start = self.setting.encoder, self.method.tunable.start
+        if before is None:
+            return start(self._task(task, encoder))
+        old = start(self._task(task - 1, encoder))
+        old.put(before)
+        held_to = as_of(encoder, before) if self.row.anchor == "previous task" else encoder
+        model = start(self._task(task, held_to))
+        known, seen = (self.setting.sequence.classes(t) for t in (task - 1, task))
+        model.put(carried(old, known, model, seen))
+        return model
+
+    def _task(self, task: int, encoder: Encoder) -> Task:
+        classes = self.setting.sequence.classes(task)
+        return Task(
+            encoder, classes, self.templates, self.captions[: len(classes)], self.setting.sequence.seed
+        )
+
+    def _examples(self, images: ImageSet, rows: Rows) -> Examples:
+        """Some images of a set, with the places of their classes as labels."""
+        setting = self.setting
+        labels = torch.from_numpy(setting.sequence.labels(images)[rows])
+        if self.method.tunable.changes_images:
+            pixels, _ = setting.store.pixels(setting.encoder.geometry, images)
+            return Examples(torch.from_numpy(np.ascontiguousarray(pixels[rows])), labels)
+        return Examples(setting.store.images(setting.encoder, images).vectors[rows], labels)
+
+    def _classifier(self, tuned: dict[str, Tensor], task: int) -> AdaptedClassifier:
+        sequence, known = self.setting.sequence, self.method.blend.alpha
+        classes = sequence.classes(task)
+        return AdaptedClassifier(
+            encoder=self.setting.encoder,
+            method=self.method,
+            classes=classes,
+            templates=self.templates,
+            captions=self.captions[: len(classes)],
+            learnt_from=learnt_from(sequence.suite),
+            tuned=tuned,
+            alpha=known or 0.0,
+            chosen=dict(self.values),
+            seconds=0.0,
+            threshold=0.0,
+            peak_memory=0.0,
+            seed=sequence.seed,
+        )
+
+    def _directory(self, task: int) -> Path:
+        return self.run / f"task-{task:02d}"
