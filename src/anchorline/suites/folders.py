@@ -55,7 +55,7 @@ def read_folders(
     else:
         train_set, val_set = everything, read("val", "val", val)
     return Suite(
-        name=name or _default_name(train_root),
+        name=name or default_name(train_root),
         classes=classes,
         train=train_set,
         val=val_set,
@@ -108,7 +108,8 @@ def read_for_classes(
     )
 
 
-def _default_name(train: Path) -> str:
+def default_name(train: Path) -> str:
+    """What a suite is called whose train set lies here."""
     root = train.resolve()
     return (root.parent.name if root.name.casefold() in ("train", "training") else root.name) or "-"
 

@@ -21,7 +21,8 @@ def ground(size: int, rng: np.random.Generator) -> Pixels:
     one, other = (muted(rng, 0.35, (0.45, 0.8)) for _ in range(2))
     colours = one + (other - one) * mixed
     colours = colours + rng.normal(0, 0.015, (size, size, 1))
-    return np.rint(255 * colours.clip(0, 1)).astype(np.uint8)
+    pixels: Pixels = np.rint(255 * colours.clip(0, 1)).astype(np.uint8)
+    return pixels
 
 
 def muted(rng: np.random.Generator, saturation: float, brightness: tuple[float, float]) -> Floats:
@@ -55,7 +56,8 @@ def _noise(size: int, rng: np.random.Generator) -> Floats:
 def _gradient(size: int, rng: np.random.Generator) -> Floats:
     """From one colour to the other, in one direction."""
     along = _turned(size, rng)[0]
-    return (along - along.min()) / (along.max() - along.min())
+    mixed: Floats = (along - along.min()) / np.ptp(along)
+    return mixed
 
 
 def _paper(size: int, rng: np.random.Generator) -> Floats:

@@ -2,8 +2,8 @@
 
 Two to five things lie on a textured ground, later ones on top of earlier ones. The masks are exact: the
 pixels that a thing replaced are the thing's. Train and val are composed of the outline drawings of train and
-val, test of those of other artists, and a shift of the same things in another look; the grounds are of the same
-kinds everywhere, so that a shift differs from test in the look of its things alone.
+val, test of those of other artists, and a shift of the same things in another look; the grounds are of the
+same kinds everywhere, so that a shift differs from test in the look of its things alone.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ THINGS = (2, 5)  # fewest and most in a scene
 LONGEST = (40, 72)  # pixels, the longer side of a thing
 TURN = 15.0  # degrees, at most, to either side
 CLASSES = (
-    "airplane", "bell", "book", "bus", "camera", "car", "coffee cup", "flower", "house", "ice cream", "light bulb",
-    "microphone", "paintbrush", "pencil", "rocket", "stopwatch", "train", "tree", "truck", "watch",
+    "airplane", "bell", "book", "bus", "camera", "car", "coffee cup", "flower", "house", "ice cream",
+    "light bulb", "microphone", "paintbrush", "pencil", "rocket", "stopwatch", "train",
+    "tree", "truck", "watch",
 )  # fmt: skip
 
 _INK = 0.2  # darkness from which a pixel is the drawing's, so that the lighter tone of two counts as well
@@ -47,12 +48,12 @@ Drawings = Mapping[int, Sequence[Image.Image]]  # RGB on white, by class index
 def scenes(
     seed: int = 0, *, train: int = 320, val: int = 96, test: int = 240, shift: int = 120
 ) -> SegmentationSuite:
-    """128 x 128 pixels, background and 20 classes; so many scenes in train, val, test and each of six shifts.
+    """128 x 128 pixels, background and 20 classes; so many scenes in train, val, test and each shift.
 
     Of the 86 classes of `pictograms` each of these has five drawings or more in train, two in val, 13 in test
-    and one in every look but hand-drawn, which has 16 of them. Not among them are things whose masks would
-    be thin lines (key, scissors, shopping cart). Some are easily confused: bus, car, train and truck; pencil and
-    paintbrush; watch and stopwatch; flower and tree.
+    and one in every look but hand-drawn, which has 16 of them. Not among them are things whose masks would be
+    thin lines (key, scissors, shopping cart). Some are easily confused: bus, car, train and truck; pencil
+    and paintbrush; watch and stopwatch; flower and tree.
 
     The same seed gives the same scenes, and scene i is the same however many there are. The suites last asked
     for are kept.
@@ -107,8 +108,8 @@ def compose(drawings: Drawings, rng: np.random.Generator) -> tuple[Pixels, Pixel
     classes = [0]  # by number
     areas: list[int] = []
     for number in range(1, int(rng.integers(THINGS[0], THINGS[1] + 1)) + 1):
-        index = list(drawings)[rng.integers(len(drawings))]
-        levels, body = cut_out(drawings[index][rng.integers(len(drawings[index]))], rng)
+        index = list(drawings)[int(rng.integers(len(drawings)))]
+        levels, body = cut_out(drawings[index][int(rng.integers(len(drawings[index])))], rng)
         window = _place(body, owner, areas, rng)
         image[window] = painted(image[window], levels, body, rng)
         owner[window][body] = number
@@ -155,7 +156,7 @@ def silhouette(ink: Bools) -> Bools:
 def painted(below: Pixels, levels: Floats, body: Bools, rng: np.random.Generator) -> Pixels:
     """What lies below, uint8 [h, w, 3], with a thing on it: its black a dark tone, its white a light one.
 
-    The body is opaque but for its rim: there white shows what lies below, else filled things had a light seam.
+    The body is opaque but for its rim, where white shows what lies below: filled things had a light seam.
     """
     light, ink = muted(rng, 0.25, (0.9, 1.0)), muted(rng, 0.6, (0.0, 0.3))
     rim = body & ~binary_erosion(body)

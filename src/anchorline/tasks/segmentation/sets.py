@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from anchorline.errors import UserError
 from anchorline.suites.corruptions import check, corrupt
 from anchorline.suites.decode import MEMORY_LIMIT, allocate
 from anchorline.suites.images import Progress, in_parallel
@@ -30,7 +31,7 @@ class MaskedSource(Protocol):
         """uint8 [H, W, 3]. Raises `UserError` where it cannot be read."""
 
     def mask(self, index: int) -> Pixels:
-        """uint8 [H, W], of the image's size. Raises `UserError` where it cannot be read or fits no class."""
+        """uint8 [H, W]. Raises `UserError` where it cannot be read or holds what is no class."""
 
     def where(self, index: int) -> str:
         """The image's full path, or what stands for it, for messages."""
@@ -48,10 +49,12 @@ class Arrays:
     title: str
 
     def image(self, index: int) -> Pixels:
-        return self.images[index]
+        image: Pixels = self.images[index]
+        return image
 
     def mask(self, index: int) -> Pixels:
-        return self.masks[index]
+        mask: Pixels = self.masks[index]
+        return mask
 
     def where(self, index: int) -> str:
         return f"{self.title}/{index}"
@@ -133,15 +136,20 @@ class MaskedSet:
         Images are resized bicubically and without regard to their proportions, masks to the nearest pixel.
         A corruption is done to the resized pixels: what a model sees is corrupted, as for ImageNet-C.
         Arrays of more than `memory_limit` bytes lie in temporary files; see `suites.decode.decode`.
-        Raises `UserError` where an image or mask cannot be used.
+        Raises `UserError` where an image or mask cannot be used, or their sizes differ.
         """
         images = allocate((len(self), height, width, 3), memory_limit)
         masks = allocate((len(self), height, width), max(0, memory_limit - images.size))
 
         def work(index: int) -> None:
-            number = self.indices[index]
-            images[index] = resized(self.source.image(number), height, width, Image.Resampling.BICUBIC)
-            masks[index] = resized(self.source.mask(number), height, width, Image.Resampling.NEAREST)
+            image, mask = (read(self.indices[index]) for read in (self.source.image, self.source.mask))
+            if image.shape[:2] != mask.shape:
+                sizes = [f"{one.shape[1]} x {one.shape[0]} pixels" for one in (mask, image)]
+                raise UserError(
+                    f"the mask of {self.where(index)} has {sizes[0]} and the image {sizes[1]}; mend one"
+                )
+            images[index] = resized(image, height, width, Image.Resampling.BICUBIC)
+            masks[index] = resized(mask, height, width, Image.Resampling.NEAREST)
 
         with quiet_pillow():
             in_parallel(work, len(self), progress)
