@@ -11,7 +11,7 @@ from PIL import Image
 from anchorline.suites.disk.domainnet import DOMAINS, FOLDERS
 from anchorline.suites.disk.replicas.drawing import Picture, thing
 
-_SIZE = 32  # pixels
+_SIZE = 24  # pixels: there are thousands
 _LOOK: dict[str, Callable[[Picture], Picture]] = {
     "real": lambda image: image,
     "sketch": lambda image: image.mean(2, keepdims=True).repeat(3, 2).astype(np.uint8),

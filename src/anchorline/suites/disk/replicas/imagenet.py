@@ -17,7 +17,7 @@ from anchorline.suites.disk.imagenet_classes import NAME_OF, NAME_OF_A, NAME_OF_
 from anchorline.suites.disk.imagenet_val import DEVKIT
 from anchorline.suites.disk.replicas.drawing import Picture, texture, thing
 
-_SIZE = 32  # pixels
+_SIZE = 24  # pixels: there are thousands
 _NUMBER = {wnid: number for number, wnid in enumerate(WNIDS)}
 _OBJECTNET = {  # folder: ObjectNet's label, the classes of ImageNet
     "alarm_clock": ("Alarm clock", ("analog clock", "digital clock")),
