@@ -171,6 +171,16 @@ def test_check_compares_checksums(root):
     assert state.state == "6 images, but made is not the published file (its MD5 differs)"
 
 
+def test_check_says_where_no_number_is_published(root):
+    toy = replace(TOY, test=Split(replace(TEST, images={"test": None})))
+    assert check(toy, root)[1].state == "6 images; no number is published to compare it with"
+    for file in (root / "test").glob("*.png"):
+        file.unlink()
+    assert not check(toy, root)[1].good
+    with pytest.raises(UserError, match="holds no image; get it anew"):
+        toy.read(root)
+
+
 def test_check_names_a_wrong_class(root):
     (root / "test/cat-0.png").rename(root / "test/cart-0.png")
     assert "unknown class 'cart'" in check(TOY, root)[1].state
@@ -257,7 +267,7 @@ def test_mistakes(arguments, sentence, capsys):
 
 
 def test_downloads_what_is_missing(tmp_path, monkeypatch, capsys):
-    """Sets that are there stay; those without a download are named; the rest is got, and then checked."""
+    """Whole sets stay; those without a download are named; the rest is got, and then checked."""
     got = []
     root = tmp_path / "data"
 
@@ -268,11 +278,13 @@ def test_downloads_what_is_missing(tmp_path, monkeypatch, capsys):
     toy = replace(TOY, test=Split(replace(TEST, download=download)))
     monkeypatch.setitem(BENCHMARKS, "toy", toy)
     lay(root, "train", "ant", "cat")
+    lay(root, "noise", "x", count=1)  # not whole
     main(["suites", "toy", "--root", str(root), "--download"])
     assert got == [Path(root)]
     out = capsys.readouterr().out
     assert "test: downloading from https://example.org/test; licence: none" in out
     assert "sketches: to be got by hand" in out
+    assert "noise: to be got by hand" in out
     assert "train: to be got by hand" not in out
     assert "2 of 4 sets are complete." in out
 

@@ -17,7 +17,7 @@ from anchorline.suites import SUITES, Suite
 from anchorline.suites.disk import BENCHMARKS, Benchmark, Part, Split, State, check
 from anchorline.suites.suite import counted
 
-_MANY = 8  # names; of a longer list the first two stand for all
+_MANY = 8  # names; of a longer list the first stands for all
 
 
 def suites(command: Suites) -> None:
@@ -69,7 +69,8 @@ def _bundled(name: str, suite: Suite) -> None:
 def _known() -> None:
     """The benchmarks in a table."""
     table = Table(
-        Column("suite", no_wrap=True), "classes", "shifts", "outlier sets",
+        Column("suite", no_wrap=True), "classes",
+        Column("shifts", overflow="fold"), Column("outlier sets", overflow="fold"),
         box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left",
         title="\npublic benchmarks, from disk: --suite NAME --root DIR",
     )  # fmt: skip
@@ -88,7 +89,7 @@ def _known() -> None:
 def _few(names: Iterable[str]) -> str:
     listed = list(names)
     if len(listed) > _MANY:
-        return f"{', '.join(listed[:2])} and {len(listed) - 2} more"
+        return f"{listed[0]} and {len(listed) - 1} more"
     return ", ".join(listed) or "–"
 
 
@@ -119,16 +120,20 @@ def _describe(benchmark: Benchmark) -> None:
 
 
 def _download(benchmark: Benchmark, root: Path) -> None:
+    """Get what is missing or not whole, as far as it can be had without asking anybody."""
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-    for part, _ in _parts(benchmark):
-        if part.find(root.expanduser()):
-            continue
+    top = root.expanduser()
+    try:
+        top.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make {top} ({error.strerror}); give another --root DIR") from error
+    lacking = {id(one.part): one.part for one in check(benchmark, top) if not one.good}
+    for part in lacking.values():
         if part.download is None:
             console.print(f"{part.name}: to be got by hand")
-            continue
-        console.print(f"{part.name}: downloading from {part.source}; licence: {part.licence}")
-        root.expanduser().mkdir(parents=True, exist_ok=True)
-        part.download(root.expanduser())
+        else:
+            console.print(f"{part.name}: downloading from {part.source}; licence: {part.licence}")
+            part.download(top)
 
 
 def _report(benchmark: Benchmark, root: Path) -> None:
