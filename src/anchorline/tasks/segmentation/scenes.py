@@ -15,7 +15,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops
-from scipy.ndimage import binary_closing, binary_erosion, binary_fill_holes
+from scipy.ndimage import binary_closing, binary_erosion, binary_fill_holes, maximum_filter
 
 from anchorline.suites.bundled import pictograms
 from anchorline.suites.images import ImageSet, in_parallel
@@ -34,11 +34,12 @@ CLASSES = (
     "tree", "truck", "watch",
 )  # fmt: skip
 
-_INK = 0.2  # darkness from which a pixel is the drawing's, so that the lighter tone of two counts as well
+_INK = 0.06  # darkness from which a pixel is the drawing's: pale tones are, and at an edge half of the ink
 _OVER_INK = [255 * (level > 255 * _INK) for level in range(256)] * 3  # a table for Pillow
 _FINE = 2  # drawings are turned at so many times their size, and lose nothing by it
 _PLACES = 8  # tried for a thing, until none below loses more than half of what was drawn of it
 _SEEN = 0.5
+_SQUARE = np.ones((3, 3), bool)
 
 Bools = npt.NDArray[np.bool_]
 Drawings = Mapping[int, Sequence[Image.Image]]  # RGB on white, by class index
@@ -143,13 +144,14 @@ def cut_out(drawing: Image.Image, rng: np.random.Generator) -> tuple[Floats, Boo
     scale = rng.integers(LONGEST[0], LONGEST[1] + 1) / max(fine.size)
     size = max(1, round(fine.width * scale)), max(1, round(fine.height * scale))
     levels = np.asarray(fine.resize(size, Image.Resampling.BICUBIC), np.float64) / 255
-    return levels, silhouette(levels.min(axis=2) < 1 - _INK)
+    dark = 1 - levels.min(axis=2)
+    return levels, silhouette((dark > _INK) & (dark >= maximum_filter(dark, 3) / 2))
 
 
 def silhouette(ink: Bools) -> Bools:
     """The ink, bool [h, w], and all that it encloses; gaps of two pixels in the line are bridged."""
     padded = np.pad(ink, 2)
-    closed = binary_fill_holes(binary_closing(padded, np.ones((3, 3), bool)))
+    closed = binary_fill_holes(binary_closing(padded, _SQUARE))
     return np.asarray(closed | padded, bool)[2:-2, 2:-2]
 
 
@@ -159,7 +161,7 @@ def painted(below: Pixels, levels: Floats, body: Bools, rng: np.random.Generator
     The body is opaque but for its rim, where white shows what lies below: filled things had a light seam.
     """
     light, ink = muted(rng, 0.25, (0.9, 1.0)), muted(rng, 0.6, (0.0, 0.3))
-    rim = body & ~binary_erosion(body)
+    rim = body & ~binary_erosion(body, _SQUARE)
     white = np.where(rim[..., None], below / 255, light)
     thing = np.rint(255 * (ink + (white - ink) * levels)).astype(np.uint8)
     return np.where(body[..., None], thing, below)
