@@ -121,18 +121,21 @@ def _on_disk(domain: str, found: Path, name: str) -> list[str]:
 
 def _part(domain: str) -> Part:
     read: Callable[[Path, str], Listed] = partial(_read, domain)
-    splits = ["test", *(("train", "train-50", "train-10") if domain == "real" else ())]
+    learnt = domain == "real"
+    splits = ["test", *(("train", "train-50", "train-10") if learnt else ())]
+    lists = f"domainnet/{domain}_test.txt" + (f", domainnet/{domain}_train.txt" if learnt else "")
     return Part(
         name=f"domainnet ({domain})",
         about="345 classes in six looks (Peng et al. 2019, arXiv 1812.01754)",
-        source=f"{_SITE} ({domain}.zip and its lists; the cleaned version)",
+        source=f"{_SITE} ({domain}.zip and its lists)"
+        + (f"; FTP's parts of train: {_FTP}" if learnt else ""),
         licence="not stated; its site has a notice on fair use",
-        layout=f"domainnet/{domain}/aircraft_carrier/*.jpg … and domainnet/{domain}_test.txt",
+        layout=f"domainnet/{domain}/aircraft_carrier/*.jpg …, {lists}",
         images=dict.fromkeys(splits),
         find=folder_with((f"{domain}_test.txt", domain), ("domainnet", "DomainNet", "domainnet_v1.0")),
         read=read,
         archives=(f"{domain}.zip", f"domainnet/{domain}.zip", f"DomainNet/{domain}.zip"),
-        md5=_RELEASED if domain == "real" else {},
+        md5=_RELEASED if learnt else {},
     )
 
 

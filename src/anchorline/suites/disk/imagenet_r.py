@@ -75,7 +75,7 @@ IMAGENET_R = Part(
     about="renditions: art, cartoons, origami …, of 200 classes (Hendrycks et al. 2021, arXiv 2006.16241)",
     source=f"{HENDRYCKS}imagenet-r.tar",
     licence="not stated for the images; https://github.com/hendrycks/imagenet-r is MIT",
-    layout="imagenet-r/n01443537/*.jpg …",
+    layout="imagenet-r/n01443537/*.jpg …; to learn on it, the lists of CODA-Prompt there too, if you like",
     images={"all": 30_000, "train": 24_000, "test": 6_000},
     find=usual(
         ("imagenet-r", "imagenet_r", "ImageNet-R", "imagenet-rendition/imagenet-r",
