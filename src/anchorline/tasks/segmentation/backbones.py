@@ -59,7 +59,7 @@ class Backbone:
     @property
     def channels(self) -> int:
         """Of the last feature map."""
-        return int(self.module.out_channels[-1])  # type: ignore[arg-type,index]
+        return int(self.module.out_channels[-1])  # type: ignore[index]
 
     @cached_property
     def hash(self) -> str:

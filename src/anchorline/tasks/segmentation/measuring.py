@@ -1,7 +1,7 @@
 """How well predicted masks fit: intersection over union, by class and as a mean, with intervals.
 
-The background is a class as any other is. The mean goes over the classes that the set shows: a class of
-which it has no pixel says nothing but how often it was seen by mistake, which the other classes' unions count.
+The background is a class as any other is. The mean goes over the classes that the set shows. Of a class
+that it does not, predicted pixels are mistakes, which the intersections of the others miss.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of methods: what of the backbone is trained, and what holds it. The decoder is new in all rows."""
+"""The table of methods: what of the backbone is trained, and what holds it. The decoder is always new."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from anchorline.methods import Search
 from anchorline.recipe import Training
 
 BASELINE = "fine-tune"  # the row that all differences are taken to
+
+
+# Every row has the same budget: as many epochs, and two learning rates, of which val chooses. What holds the
+# weights has the default strength of its kind.
+_TRAINING = Training(epochs=10, batch=16, lr=1e-3, weight_decay=0.01, schedule="poly", augmentation="crop")
+_RATES: Search = (("training.lr", (1e-3, 3e-3)),)
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,10 @@ class SegmentationMethod:
     decoder: str = ""
     layer_decay: float = 1.0
     constraint: Constraint = field(default_factory=Unconstrained)
-    training: Training = field(default_factory=lambda: _TRAINING)
+    training: Training = _TRAINING
     search: Search = ()
     source: str = ""
 
-
-# Every row has the same budget: as many epochs, and two values tried, the learning rate or, in layer-decay,
-# the rate at its usual decay. What is held keeps its constraint's strength of the table of classification.
-_TRAINING = Training(epochs=10, batch=16, lr=1e-3, weight_decay=0.01, schedule="poly", augmentation="crop")
-_RATES: Search = (("training.lr", (1e-3, 3e-3)),)
 
 METHODS: dict[str, SegmentationMethod] = {
     method.name: method

@@ -56,8 +56,8 @@ class Segmenter(Tuned):
         step = self.backbone.stride
         if height % step or width % step or not height * width:
             raise UserError(
-                f"{self.backbone.name} computes images whose height and width are multiples of {step} pixels, "
-                f"not {height} x {width}; give another --size"
+                f"{self.backbone.name} computes images whose height and width are multiples of {step} "
+                f"pixels, not {height} x {width}; give another --size"
             )
 
     def forward(self, images: Tensor) -> Tensor:

@@ -77,8 +77,8 @@ class Segmentation:
     def judge(self) -> tuple[Merit, dict[str, float]]:
         counts, losses = [], []
         for images, masks in zip(
-            self.choose.images.split(EVALUATION_BATCH),
-            self.choose.masks.split(EVALUATION_BATCH),
+            torch.split(self.choose.images, EVALUATION_BATCH),
+            torch.split(self.choose.masks, EVALUATION_BATCH),
             strict=True,
         ):
             logits = self.model(as_images(images, self.device)).float()

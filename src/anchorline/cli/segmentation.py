@@ -1,0 +1,149 @@
+"""The command `segment`: a class for each pixel, by several methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from anchorline.tasks.segmentation.methods import SegmentationMethod
+    from anchorline.tasks.segmentation.sets import SegmentationSuite
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Segment images: train new decoders on a pre-trained backbone, measure all, write a report."""
+
+    suite: str = ""
+    """scenes (bundled), or voc2012, pascal-context, pascal-person-part with --root; left out: the folders
+    that are given, or scenes."""
+    root: Path | None = None
+    """Where a PASCAL benchmark lies: the folder that holds VOCdevkit."""
+    train: Path | None = None
+    """Folder to learn from: images/, masks/ (PNGs of class indices, 255 is ignored) and classes.txt (a class
+    a line, the first is index 0)."""
+    val: Path | None = None
+    """The same to choose on; left out, a fifth of train is split off."""
+    test: Path | None = None
+    """The same to measure on."""
+    shift: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=DIR [NAME=DIR …]")] = ()
+    """The same classes in another look."""
+    backbone: str = "pictogram-clip"
+    """pictogram-clip, another encoder whose image tower is a timm model, a name of
+    segmentation-models-pytorch (resnet50), or tu-NAME of timm (tu-vit_base_patch16_clip_224.openai)."""
+    weights: Annotated[str, tyro.conf.arg(metavar="FILE|none")] = ""
+    """Of a resnet50 or tu-NAME: a file, or none for random ones; left out: those that come with the name."""
+    decoder: str = ""
+    """fpn, unet, deeplabv3plus, dpt (vision transformers) or linear; left out: fpn, or dpt."""
+    width: int = 0
+    """Channels of the decoder; left out: 32 on pictogram-clip, 256 on others."""
+    size: int = 0
+    """Height and width, in pixels, at which images are learnt and measured; left out: 128 for scenes, else
+    512."""
+    method: tuple[str, ...] = ()
+    """fine-tune, linear-decoder, bias, layer-decay, l2-sp, mars-sp, tpgm, ftp, spd or "all"; left out:
+    fine-tune, linear-decoder, l2-sp and ftp."""
+    set: tuple[str, ...] = ()
+    """Choices to change, FIELD=VALUE, in every method that has them: training.epochs=60 training.lr=1e-4."""
+    corruption: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME[/SEVERITY] …")] = ()
+    """Corruptions of the test set, as in ImageNet-C: fog, fog/3, a group (noise, blur, weather, digital),
+    "all" or "none"; left out: fog, defocus_blur, gaussian_noise and brightness at all severities."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds; figures are means over them."""
+    out: Path = Path("runs/segment")
+    """Directory for results.csv, report.html and one run a method and seed; the same command goes on from
+    what is there."""
+    track: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
+    """Also log training to these: tensorboard, wandb, trackio (each needs its package)."""
+    device: str = ""
+    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
+
+
+def segment(command: Segment) -> None:
+    # Imported here: they take seconds, and --help, which needs the class above, must not wait for them.
+    from anchorline.cli import shared
+    from anchorline.tasks.segmentation import PAPER_FOUR, Architecture, compare, load_backbone
+    from anchorline.tasks.segmentation.tables import screen_table
+
+    rows = _rows(command)  # before anything long
+    suite = _suite(command)
+    size = command.size or (128 if suite.name == "scenes" else 512)
+    width = command.width or (32 if command.backbone == "pictogram-clip" else 256)
+    corruptions = () if command.corruption == ("none",) else command.corruption or PAPER_FOUR
+    with shared.narrator() as narrator:
+        narrator.say(f"loading {command.backbone} …")
+        found = compare(
+            suite,
+            load_backbone(command.backbone, command.weights, command.device or None),
+            rows,
+            command.out,
+            architecture=Architecture(command.decoder, width, (size, size)),
+            seeds=tuple(dict.fromkeys(command.seeds)),
+            corruptions=corruptions,
+            narrator=narrator,
+            trackers=command.track,
+        )
+    console = shared.console()
+    console.print(screen_table(found.rows))
+    for note in suite.notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
+    console.print(f"Report: {found.report.resolve()}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _rows(command: Segment) -> list[SegmentationMethod]:
+    """The rows with the settings put in. A setting that fits none of them is an error."""
+    from anchorline.cli.shared import settings_of
+    from anchorline.errors import NoSuchFieldError
+    from anchorline.tasks.segmentation import METHODS, SHOWN, find_method
+    from anchorline.tasks.segmentation.settings import override
+
+    names = METHODS if "all" in command.method else command.method or SHOWN
+    rows = [find_method(name) for name in names]
+    for path, value in settings_of(command.set).items():
+        changed, errors = [], []
+        for row in rows:
+            try:
+                changed.append(override(row, {path: value}))
+            except NoSuchFieldError as error:
+                changed.append(row)
+                errors.append(error)
+        if len(errors) == len(rows):
+            raise errors[0]
+        rows = changed
+    return rows
+
+
+def _suite(command: Segment) -> SegmentationSuite:
+    from anchorline.cli.suites import named_paths, suggestion
+    from anchorline.errors import UserError
+    from anchorline.tasks.segmentation.scenes import scenes
+    from anchorline.tasks.segmentation.sets import SegmentationSuite
+    from anchorline.tasks.segmentation.voc import pascal_context, person_part, voc2012
+
+    on_disk = {"voc2012": voc2012, "pascal-context": pascal_context, "pascal-person-part": person_part}
+    known = ("scenes", *on_disk)
+    folders = command.train or command.val or command.test or command.shift
+    if folders and (command.suite or command.root):
+        raise UserError("--suite or --root and folders (--train, --test …) exclude each other; give one")
+    if folders:
+        if command.train is None or command.test is None:
+            missing = "--train" if command.train is None else "--test"
+            raise UserError(f"folders are given but {missing} is not; give --train DIR and --test DIR")
+        return SegmentationSuite.from_folders(
+            command.train, command.test, command.val, named_paths("shift", command.shift)
+        )
+    name = command.suite or "scenes"
+    if name not in known:
+        raise UserError(
+            f"unknown suite {name!r}{suggestion(name, known)}; give one of {', '.join(known)}, or folders"
+        )
+    if name == "scenes":
+        if command.root:
+            raise UserError(f"--root {command.root}: scenes is in the package; leave --root out")
+        return scenes()
+    if command.root is None:
+        raise UserError(f"--suite {name} is read from disk; say with --root DIR where VOCdevkit lies")
+    return on_disk[name](command.root)

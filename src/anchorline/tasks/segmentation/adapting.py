@@ -1,0 +1,195 @@
+"""`adapt`: one method, one backbone, one suite of scenes with masks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anchorline.choices import put
+from anchorline.errors import DivergedError, UserError
+from anchorline.memory import peak_memory, reset_peak
+from anchorline.movement import write_movement
+from anchorline.processes import first_goes_first, is_first
+from anchorline.progress import Narrator, Silent
+from anchorline.runs import configuration_hash, finished, holds_another
+from anchorline.tasks.segmentation import runs
+from anchorline.tasks.segmentation.backbones import Backbone
+from anchorline.tasks.segmentation.decoders import DECODERS, find_decoder
+from anchorline.tasks.segmentation.methods import SegmentationMethod
+from anchorline.tasks.segmentation.model import Segmenter
+from anchorline.tasks.segmentation.problem import Masked, Segmentation
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter
+from anchorline.tasks.segmentation.sets import MaskedSet, SegmentationSuite
+from anchorline.training import Trained, train
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What stands on the backbone.
+
+    Attributes:
+        decoder: a name in `DECODERS`; "": the first that can read the backbone.
+        width: channels of the decoder.
+        size: height and width, in pixels, at which images are learnt and measured.
+    """
+
+    decoder: str = ""
+    width: int = 32
+    size: tuple[int, int] = (128, 128)
+
+    def on(self, backbone: Backbone) -> Architecture:
+        """The same with a decoder that can read the backbone. Raises `UserError` if the named one cannot."""
+        fits = next(one.name for one in DECODERS.values() if backbone.kind in one.kinds)
+        return replace(self, decoder=find_decoder(self.decoder or fits, backbone).name)
+
+
+Decode = Callable[[MaskedSet], Masked]
+
+
+def decoder_of(size: tuple[int, int], narrator: Narrator) -> Decode:
+    """Reads a set at a size, and keeps train and val: every method learns from them."""
+    kept: dict[str, Masked] = {}
+
+    def decode(images: MaskedSet) -> Masked:
+        if images.name in kept:
+            return kept[images.name]
+        bar = narrator.bar(f"{images.name}, decoding")
+        found = Masked(*map(torch.from_numpy, images.decoded(*size, progress=bar)))
+        if images.name in ("train", "val"):
+            kept[images.name] = found
+        return found
+
+    return decode
+
+
+def adapt(
+    backbone: Backbone,
+    suite: SegmentationSuite,
+    method: SegmentationMethod,
+    seed: int = 0,
+    *,
+    architecture: Architecture | None = None,
+    run: Path | None = None,
+    decode: Decode | None = None,
+    narrator: Narrator | None = None,
+    trackers: tuple[str, ...] = (),
+    overwrite: bool = False,
+) -> AdaptedSegmenter:
+    """Train a new decoder, and of the backbone what the method trains; learns from `train`, chooses on `val`.
+
+    With `run`, the state of training is kept there and the same call goes on from it to the same bits; at the
+    end it is a run directory (see `runs.load`), which the same call gives back. A finished run of another
+    request is refused, unless `overwrite` says to replace it. Raises `UserError` for a decoder or size that
+    does not suit the backbone, unreadable images, a diverging loss, a full disk.
+    """
+    narrator = narrator or Silent()
+    built = (architecture or Architecture()).on(backbone)
+    decode = decode or decoder_of(built.size, narrator)
+    learnt_from = {one.name: one.content_hash()[:16] for one in (suite.train, suite.val)}
+    asked = runs.request(
+        backbone, method, built.decoder, built.width, built.size, suite.classes, learnt_from, seed
+    )
+    if run and finished(run, asked):
+        return runs.load(run, backbone)
+    if run and holds_another(run, asked):
+        if not overwrite:
+            raise UserError(
+                f"{run} holds a finished run with other settings or images; give another directory with "
+                "--out, or take it away"
+            )
+        narrator.say(f"note: {run} held a run with other settings or images, which this one replaces")
+    work = _Work(backbone, built, suite, seed, run, configuration_hash(asked), decode, narrator, trackers)
+    learn, choose = decode(suite.train), decode(suite.val)
+    begun = time.perf_counter()
+    reset_peak(backbone.device)
+    trained, chosen = work.best(method, learn, choose)
+    adapted = AdaptedSegmenter(
+        backbone=backbone,
+        classes=suite.classes,
+        size=built.size,
+        request=asked,
+        tuned=trained.tuned,
+        chosen={**chosen, "epoch": float(trained.epoch)},
+        seconds=time.perf_counter() - begun,
+        peak_memory=peak_memory(backbone.device),
+    )
+    with first_goes_first():
+        if run and is_first():
+            write_movement(run, trained.movement)
+            runs.save(adapted, run)
+            for state in run.glob("trial-*/checkpoint.safetensors"):  # have served; their metrics stay
+                state.unlink()
+    return adapted
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    backbone: Backbone
+    architecture: Architecture
+    suite: SegmentationSuite
+    seed: int
+    run: Path | None
+    identity: str
+    decode: Decode
+    narrator: Narrator
+    trackers: tuple[str, ...]
+
+    def best(
+        self, method: SegmentationMethod, learn: Masked, choose: Masked
+    ) -> tuple[Trained, dict[str, float]]:
+        """The trial of the method's search that does best on val; ties go to the first."""
+        best: tuple[Trained, dict[str, float]] | None = None
+        failed: DivergedError | None = None
+        for number, (values, trial) in enumerate(_trials(method)):
+            try:
+                trained = self._train(trial, number, values, learn, choose)
+            except DivergedError as error:  # this trial is lost, and the others may do well
+                failed = error
+                continue
+            if best is None or trained.merit > best[0].merit:
+                best = trained, values
+        if best is None:
+            assert failed is not None
+            raise failed
+        return best
+
+    def _train(
+        self, method: SegmentationMethod, number: int, values: dict[str, Any], learn: Masked, choose: Masked
+    ) -> Trained:
+        model = Segmenter(
+            self.backbone,
+            method.decoder or self.architecture.decoder,
+            len(self.suite.classes),
+            parameters=method.parameters,
+            layer_decay=method.layer_decay,
+            width=self.architecture.width,
+            seed=self.seed,
+        )
+        model.check(*self.architecture.size)
+        title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
+        return train(
+            Segmentation(model, method.training.augmentation, learn, choose, self.seed),
+            method.constraint,
+            method.training,
+            seed=self.seed,
+            run=self.run / f"trial-{number}" if self.run else None,
+            identity=self.identity,
+            progress=self.narrator.bar(title, "steps"),
+            trackers=self.trackers,
+        )
+
+
+def _trials(row: SegmentationMethod) -> Iterator[tuple[dict[str, Any], SegmentationMethod]]:
+    """Every combination of the values to try, with the row that has them."""
+    paths = [path for path, _ in row.search]
+    for values in product(*(options for _, options in row.search)):
+        trial = row
+        for path, value in zip(paths, values, strict=True):
+            trial = put(trial, path, value)
+        yield dict(zip(paths, values, strict=True)), trial

@@ -1,0 +1,186 @@
+"""`compare`: several methods, one suite of scenes, one backbone; results on disk and one page to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+import anchorline
+from anchorline.checkpoints import write_text
+from anchorline.errors import UserError
+from anchorline.evaluation import Metric
+from anchorline.measures.resampling import Resamples
+from anchorline.processes import is_first
+from anchorline.progress import Narrator, Silent
+from anchorline.provenance import commit
+from anchorline.published import Published, beside, write_published
+from anchorline.runs import configuration_hash
+from anchorline.tasks.segmentation.adapting import Architecture, adapt, decoder_of
+from anchorline.tasks.segmentation.backbones import Backbone
+from anchorline.tasks.segmentation.corrupted import PAPER_FOUR, corrupted_sets
+from anchorline.tasks.segmentation.evaluating import Measured, Sets, measure_all
+from anchorline.tasks.segmentation.facts import facts, suite_hash
+from anchorline.tasks.segmentation.measuring import measured
+from anchorline.tasks.segmentation.methods import BASELINE, SegmentationMethod, find_method
+from anchorline.tasks.segmentation.page import write_report
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter
+from anchorline.tasks.segmentation.sets import SegmentationSuite
+from anchorline.tasks.segmentation.showing import examples
+
+SHOWN = (BASELINE, "linear-decoder", "l2-sp", "ftp")  # unless a comparison is told otherwise
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What `compare` found.
+
+    Attributes:
+        rows: one row a number; the columns are those of results.csv.
+        segmenters: by method name, of the first seed.
+        directory: where everything was written.
+    """
+
+    rows: pd.DataFrame
+    segmenters: dict[str, AdaptedSegmenter]
+    directory: Path
+
+    @property
+    def report(self) -> Path:
+        return self.directory / "report.html"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a method: mIoU on test, under shift and under corruption, as means over seeds."""
+        summary = self.rows[self.rows.role == "summary"]
+        return summary.pivot_table(index="method", columns="metric", values="value", sort=False)
+
+
+def compare(
+    suite: SegmentationSuite,
+    backbone: Backbone,
+    methods: Sequence[str | SegmentationMethod] = SHOWN,
+    out: str | Path = "runs/segment",
+    *,
+    architecture: Architecture | None = None,
+    seeds: Sequence[int] = (0,),
+    corruptions: Iterable[str] = PAPER_FOUR,
+    published: Sequence[Published] = (),
+    narrator: Narrator | None = None,
+    trackers: tuple[str, ...] = (),
+) -> Comparison:
+    """Adapt the backbone by each method, once a seed, and measure all on the same images.
+
+    The sets are test, each shift, and test under each of `corruptions` (as in `parse_corruptions`: "fog" at
+    all severities, "fog/3"). Writes into `out`: results.jsonl, results.csv, report.html, and a run directory
+    runs/METHOD/seed-SEED for each (see `runs.load`). What is finished there is not run again, and what was
+    interrupted goes on. `published` figures stand beside ours in the report and in published.csv. Raises
+    `UserError`.
+    """
+    narrator = narrator or Silent()
+    rows = [find_method(m) if isinstance(m, str) else m for m in methods]
+    if not rows:
+        raise UserError("no method is given; name one, such as fine-tune")
+    corrupted = corrupted_sets(suite, corruptions)  # a mistake shows before the long work
+    built = (architecture or Architecture()).on(backbone)
+    directory = Path(out)
+    height, width = built.size
+    narrator.say(
+        f"{suite.name}: {len(suite.classes)} classes, {sum(map(len, suite.sets().values())):,} images in "
+        f"{len(suite.sets())} sets; {backbone.name} with {built.decoder} at {height} x {width} px on "
+        f"{backbone.device}"
+    )
+    decode = decoder_of(built.size, narrator)
+    segmenters: list[AdaptedSegmenter] = []
+    for row in {row.name: row for row in rows}.values():
+        for seed in seeds:
+            adapted = adapt(
+                backbone, suite, row, seed,
+                architecture=built, run=run_directory(directory, row.name, seed), decode=decode,
+                narrator=narrator, trackers=trackers, overwrite=True,
+            )  # fmt: skip
+            narrator.say(f"{row.name}, seed {seed}: adapted in {adapted.seconds:.1f} s")
+            segmenters.append(adapted)
+    sets: Sets = {
+        "test": {"test": suite.test},
+        "shift": dict(suite.shifts),
+        "corruption": corrupted,
+    }
+    runs = [run_directory(directory, one.method, one.seed) for one in segmenters]
+    found = measure_all(segmenters, runs, sets, decode, narrator)
+    table = _table(suite, segmenters, found, sets)
+    first = {one.method: one for one in segmenters if one.seed == seeds[0]}
+    if is_first():
+        _write(directory, table)
+        write_published(directory, beside(table, published))
+        write_report(
+            directory / "report.html",
+            title=f"{suite.name}: {backbone.name} with {built.decoder}",
+            rows=table,
+            classes=suite.classes,
+            examples=examples(list(first.values()), sets, built.size),
+            facts=facts(suite, segmenters, built),
+            notes=suite.notes,
+            published=published,
+        )
+    return Comparison(table, first, directory)
+
+
+def run_directory(directory: Path, method: str, seed: int) -> Path:
+    return directory / "runs" / method / f"seed-{seed}"
+
+
+def _table(
+    suite: SegmentationSuite, segmenters: Sequence[AdaptedSegmenter], found: Sequence[Measured], sets: Sets
+) -> pd.DataFrame:
+    resamples, whole, rows = Resamples(), suite_hash(suite), []
+    for one, counts in zip(segmenters, found, strict=True):
+        metrics = [
+            metric
+            for role, own in sets.items()
+            for name in own
+            for metric in measured(name, role, suite.classes, counts[name], resamples)
+        ]
+        shared: dict[str, Any] = {
+            "suite": suite.name, "suite_hash": whole,
+            "encoder": one.backbone.name, "encoder_hash": one.backbone.hash,
+            "method": one.method, "seed": one.seed,
+        }  # fmt: skip
+        run = {
+            "commit": commit(),
+            "config_hash": configuration_hash(one.request),
+            "version": anchorline.__version__,
+        }
+        rows += [{**shared, **asdict(m), **run} for m in [*metrics, *_summary(one, metrics)]]
+    return pd.DataFrame(rows).astype({"n": "Int64"})
+
+
+def _summary(one: AdaptedSegmenter, metrics: Sequence[Metric]) -> list[Metric]:
+    """mIoU on test, and the means over shifts and over corruptions, each set with the same weight."""
+    of_role = {role: [m for m in metrics if (m.role, m.metric) == (role, "miou")] for role in _AXES}
+    found = [replace(of_role["test"][0], set="", role="summary", metric="clean")]
+    for role, title in _AXES.items():
+        if role != "test" and of_role[role]:
+            found.append(Metric("", "summary", title, fmean(m.value for m in of_role[role])))
+    return [
+        *found,
+        Metric("", "summary", "trainable_parameters", one.parameters, unit="parameters"),
+        Metric("", "summary", "seconds", one.seconds, unit="s"),
+        Metric("", "summary", "peak_memory", one.peak_memory, unit="MiB"),
+    ]
+
+
+_AXES = {"test": "clean", "shift": "shift_mean", "corruption": "corruption_mean"}
+
+
+def _write(directory: Path, table: pd.DataFrame) -> None:
+    lines = str(table.to_json(orient="records", lines=True, force_ascii=False))
+    write_text(directory / "results.jsonl", lines)
+    write_text(directory / "results.csv", table.to_csv(index=False))
+    for (method, seed), own in table.groupby(["method", "seed"], sort=False):
+        text = str(own.to_json(orient="records", lines=True, force_ascii=False))
+        write_text(run_directory(directory, str(method), int(str(seed))) / "metrics.jsonl", text)

@@ -1,0 +1,75 @@
+"""All segmenters on all sets: a set is decoded once, passes through each once, and the counts are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from anchorline.checkpoints import read_tensors, write_tensors
+from anchorline.processes import is_first
+from anchorline.progress import Narrator
+from anchorline.runs import configuration_hash
+from anchorline.tasks.segmentation.adapting import Decode
+from anchorline.tasks.segmentation.measuring import counts_of
+from anchorline.tasks.segmentation.model import Segmenter
+from anchorline.tasks.segmentation.problem import EVALUATION_BATCH
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter, logits_of
+from anchorline.tasks.segmentation.sets import MaskedSet
+
+COUNTS = "counts.safetensors"
+
+Sets = Mapping[str, Mapping[str, MaskedSet]]  # by role ("test", "shift", "corruption"), by name
+Measured = dict[str, Tensor]  # counts int64 [N, C, 3] by the name of a set; see `counted`
+
+
+def measure_all(
+    segmenters: Sequence[AdaptedSegmenter], runs: Sequence[Path], sets: Sets, decode: Decode,
+    narrator: Narrator,
+) -> list[Measured]:  # fmt: skip
+    """Counts of each segmenter on each set; kept in its run directory, and not measured again."""
+    kept = [_Kept(run, one) for run, one in zip(runs, segmenters, strict=True)]
+    models: dict[str, Segmenter] = {}  # one a method, which holds each seed's tensors in turn
+    every = [images for own in sets.values() for images in own.values()]
+    bar = narrator.bar("measuring", "sets")
+    for number, images in enumerate(every, 1):
+        missing = [(one, own) for one, own in zip(segmenters, kept, strict=True) if not own.has(images)]
+        if missing:
+            read = decode(images)
+        for one, own in missing:
+            model = models.setdefault(one.method, one.build())
+            model.put(one.tuned)
+            own.put(images, _counts(model, read.images, read.masks, len(one.classes)))
+        bar(number, len(every))
+    return [own.counts for own in kept]
+
+
+def _counts(model: Segmenter, images: Tensor, masks: Tensor, classes: int) -> Tensor:
+    def predict(pixels: Tensor) -> Tensor:
+        return logits_of(model, pixels).argmax(1)
+
+    return counts_of(predict, images, masks, classes, EVALUATION_BATCH)
+
+
+class _Kept:
+    """The counts of one segmenter, on disk beside it: of sets with the content that they had."""
+
+    def __init__(self, run: Path, segmenter: AdaptedSegmenter) -> None:
+        self.file, self.identity = run / COUNTS, configuration_hash(segmenter.request)
+        self.counts: Measured = {}
+        self._before, facts = read_tensors(self.file) or ({}, {})
+        self._hashes: dict[str, str] = facts["sets"] if facts.get("identity") == self.identity else {}
+
+    def has(self, images: MaskedSet) -> bool:
+        if self._hashes.get(images.name) != images.content_hash():
+            return False
+        self.counts[images.name] = self._before[images.name]
+        return True
+
+    def put(self, images: MaskedSet, counts: Tensor) -> None:
+        self.counts[images.name] = self._before[images.name] = counts
+        self._hashes[images.name] = images.content_hash()
+        if is_first():
+            tensors = {name: self._before[name] for name in self._hashes}
+            write_tensors(self.file, tensors, {"identity": self.identity, "sets": self._hashes})

@@ -1,0 +1,66 @@
+"""What was compared and how it was measured, in words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+
+import anchorline
+from anchorline.provenance import commit
+from anchorline.tasks.segmentation.adapting import Architecture
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter
+from anchorline.tasks.segmentation.sets import SegmentationSuite
+
+
+def suite_hash(suite: SegmentationSuite) -> str:
+    """Hex sha256 (16 digits) over class names, names of sets, and the images and masks of all."""
+    parts = [json.dumps(suite.classes)]
+    parts += [f"{name} {images.content_hash()}" for name, images in suite.sets().items()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def facts(
+    suite: SegmentationSuite, segmenters: Sequence[AdaptedSegmenter], architecture: Architecture
+) -> dict[str, str]:
+    """The box "how this was measured": label and value."""
+    backbone = segmenters[0].backbone
+    seeds = list(dict.fromkeys(one.seed for one in segmenters))
+    sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
+    height, width = architecture.size
+    training = segmenters[0].request["method"]["training"]
+    chosen = [
+        one.method
+        + (f" (seed {one.seed})" if len(seeds) > 1 else "")
+        + ": "
+        + ", ".join(f"{name} {value:g}" for name, value in one.chosen.items())
+        for one in segmenters
+    ]
+    return {
+        "Command": shlex.join(["anchorline", *sys.argv[1:]])
+        if sys.argv[0].endswith("anchorline")
+        else "Python API",
+        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes; images: {sizes}",
+        "Backbone": f"{backbone.name} (weights hash {backbone.hash}) on {backbone.device}; its normalisation "
+        "statistics stay as they were pre-trained",
+        "Decoder": f"{architecture.decoder}, {architecture.width} channels, new, with group normalisation "
+        "and without dropout; nothing holds it",
+        "Images": f"scaled to {height} x {width} pixels, masks to the nearest pixel; mean {backbone.mean}, "
+        f"standard deviation {backbone.std}",
+        "Training": f"cross-entropy of each pixel, {training['optimizer']}, batch {training['batch']}, "
+        f"{training['epochs']} epochs, schedule {training['schedule']}, augmentation "
+        f"{training['augmentation']} ({segmenters[0].method}; runs/METHOD/seed-SEED/config.json tells all)",
+        "IoU": "pixels right over pixels predicted or true, summed over a set; background counts as a class; "
+        "pixels of index 255 do not; mIoU is the mean over the classes that the set shows, all of which, "
+        "and all others, may be predicted",
+        "Intervals": "95 %, bootstrapped over images, 400 resamples, the same for all methods",
+        "Means": "over shifts, and over corruptions and severities, each set with the same weight",
+        "Chosen on val": "; ".join(chosen),
+        "Seeds": ", ".join(map(str, seeds)),
+        "Seconds": "wall time of training with all trials of a method's search",
+        "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
+        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }

@@ -1,0 +1,116 @@
+"""`predict`: an index mask and a colour overlay of any image, at its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from anchorline.encoder import as_images
+from anchorline.errors import UserError
+from anchorline.suites.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter, load, logits_of
+from anchorline.tasks.segmentation.showing import mask_picture, overlay
+
+
+@dataclass(frozen=True)
+class DrawnMask:
+    """What was written of one image.
+
+    Attributes:
+        path: of the image, as given.
+        mask: a PNG of class indices with PASCAL VOC's palette.
+        overlay: a PNG of the image with the classes' colours on it; background is left as it is.
+        classes: names of the classes in the mask, the largest first.
+    """
+
+    path: str
+    mask: Path
+    overlay: Path
+    classes: tuple[str, ...]
+
+
+def predict_masks(
+    run: str | Path | AdaptedSegmenter,
+    images: Iterable[str],
+    out: str | Path,
+    bad_images: Literal["error", "skip"] = "error",
+    skipped: list[str] | None = None,
+    device: str | None = None,
+) -> Iterator[DrawnMask]:
+    """Write OUT/masks/NAME.png and OUT/overlays/NAME.png for each image file, one after the other.
+
+    A name that was written before in this call gets a number: NAME-2. Raises `UserError` for a run that is
+    none, a folder that cannot be written, or an image that cannot be read; with "skip" such an image is left
+    out, and the reason appended to `skipped`.
+    """
+    adapted = run if isinstance(run, AdaptedSegmenter) else load(run, device=device)
+    folder = Path(out)
+    names: dict[str, int] = {}
+    for path in images:
+        try:
+            pixels = _read(path)
+        except UserError as error:
+            if bad_images == "error":
+                raise
+            if skipped is not None:
+                skipped.append(str(error))
+            continue
+        mask = predicted_mask(adapted, pixels)
+        stem = Path(path).stem
+        names[stem] = names.get(stem, 0) + 1
+        name = stem if names[stem] == 1 else f"{stem}-{names[stem]}"
+        files = folder / "masks" / f"{name}.png", folder / "overlays" / f"{name}.png"
+        _write(mask_picture(mask), files[0])
+        _write(Image.fromarray(overlay(pixels, mask)), files[1])
+        found, pixels_of = np.unique(mask, return_counts=True)
+        order = found[np.argsort(-pixels_of, kind="stable")]
+        yield DrawnMask(path, *files, tuple(adapted.classes[index] for index in order))
+
+
+def predicted_mask(adapted: AdaptedSegmenter, pixels: Pixels) -> Pixels:
+    """The class of each pixel of an image of any size, uint8 [H, W, 3] -> uint8 [H, W].
+
+    The image is computed at the size of the training; the logits are scaled to its own.
+    """
+    height, width = adapted.size
+    small = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
+    batch = as_images(torch.from_numpy(np.array(small)[None]), torch.device("cpu"))
+    return _largest(logits_of(adapted.model, batch)[0], pixels.shape[0], pixels.shape[1])
+
+
+def _largest(logits: Tensor, height: int, width: int) -> Pixels:
+    """The class with the largest logit at another size; one class at a time, since photos are large."""
+    best = torch.full((height, width), -torch.inf, device=logits.device)
+    mask = torch.zeros((height, width), dtype=torch.uint8, device=logits.device)
+    for index, one in enumerate(logits):
+        scaled = F.interpolate(one[None, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
+        mask[scaled > best] = index
+        best = torch.maximum(best, scaled)
+    return mask.cpu().numpy()
+
+
+def _read(path: str) -> Pixels:
+    try:
+        data = Path(path).read_bytes()
+        with quiet_pillow():
+            return np.asarray(open_rgb(lambda: data))
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); check the path") from error
+    except UnreadableError as error:
+        raise UserError(f"{path} {error}; mend it, or leave it out with --bad-images skip") from error
+
+
+def _write(picture: Image.Image, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file, "PNG", optimize=True)
+    except OSError as error:
+        raise UserError(f"cannot write {file} ({error}); give another directory with --out") from error
