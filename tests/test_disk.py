@@ -99,14 +99,22 @@ def test_what_is_missing(root):
     assert not suite.outliers
     assert not suite.near
     assert [note for note in suite.notes if "left out" in note] == [
-        f"outlier set 'noise' is left out: noise is not below {root}: get it from https://example.org/noise "
-        "(expected: noise/*.png)",
-        f"shift 'sketch' is left out: sketches is not below {root}: get it from https://example.org/sketches "
-        "(expected: sketches/*.png)",
+        f"outlier set 'noise' is left out: noise is not below {root}: get it from https://example.org/noise; "
+        "expected: noise/*.png",
+        f"shift 'sketch' is left out: sketches is not below {root}: get it from https://example.org/sketches"
+        "; expected: sketches/*.png",
     ]
     (root / "test").rename(root / "tests")
     with pytest.raises(UserError, match=r"the test set of toy, test, is not below .*get it from https"):
         TOY.read(root)
+
+
+def test_one_note_for_many_sets_of_one_part(root):
+    absent = part("absent")
+    toy = replace(TOY, shifts={name: Split(absent) for name in ("fog", "snow", "frost")})
+    notes = [note for note in toy.read(root).notes if "absent" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("shift 'fog' and 2 more are left out: absent is not below")
 
 
 def test_a_copy_with_other_numbers_of_images(root):

@@ -108,6 +108,7 @@ class Benchmark:
             return listed
 
         def optional(kind: str, splits: Mapping[str, Split]) -> Iterator[tuple[str, Split, Listed]]:
+            missing: dict[str, list[str]] = {}
             for name, split in splits.items():
                 try:
                     listed = split.listed(top, complete)
@@ -116,7 +117,10 @@ class Benchmark:
                 if listed:
                     yield name, split, listed
                 else:
-                    notes.append(f"{kind} {name!r} is left out: {split.part.name} {split.part.missing(top)}")
+                    missing.setdefault(f"{split.part.name} {split.part.missing(top)}", []).append(name)
+            for why, names in missing.items():
+                out = "is" if len(names) == 1 else f"and {len(names) - 1} more are"
+                notes.append(f"{kind} {names[0]!r} {out} left out: {why}")
 
         train = labelled("train", self.train, needed(self.train), classes, notes)
         if train.columns:

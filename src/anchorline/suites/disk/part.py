@@ -70,7 +70,7 @@ class Part:
         packed = next((root / name for name in self.archives if (root / name).is_file()), None)
         if packed:
             return f"is not extracted: unpack {packed} in {root}"
-        return f"is not below {root}: get it from {self.source} (expected: {self.layout})"
+        return f"is not below {root}: get it from {self.source}; expected: {self.layout}"
 
     def damaged(self, found: Path) -> str | None:
         """The first file whose public checksum differs; None if all that are there agree."""
