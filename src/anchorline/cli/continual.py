@@ -20,8 +20,8 @@ class Continual:
     tasks: int = 10
     """Into how many tasks the classes are cut, in an order drawn by seed."""
     method: tuple[str, ...] = ()
-    """linear-probe, fine-tune, l2-sp, ftp, ftp-previous, wise-ft, residual-reprogrammer or joint; left out: all
-    of them. The untouched encoder is always added."""
+    """linear-probe, fine-tune, l2-sp, ftp, ftp-previous, wise-ft, residual-reprogrammer or joint; left out:
+    all of them. The untouched encoder is always added."""
     rehearsal: int = 0
     """How many training images of old classes may be kept in all; 0: none."""
     set: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ def continual(command: Continual) -> None:
     from anchorline.cli.suites import read_suite
     from anchorline.loading import load_encoder
     from anchorline.tasks.continual import METHODS, changed, compare, find_continual
-    from anchorline.tasks.continual.page import final_sheet, points_of
+    from anchorline.tasks.continual.sheets import final_sheet, points_of
 
     rows = [find_continual(name) for name in command.method or METHODS]  # before anything long
     rows = changed(rows, shared.settings_of(command.set))
@@ -68,7 +68,7 @@ def continual(command: Continual) -> None:
     sheet = final_sheet(points_of(found.rows))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for number, heading in enumerate(sheet.columns):
-        table.add_column(heading.replace(", ", "\n"), justify="right" if number else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number == 0)
     for cells in sheet.rows:
         table.add_row(*cells)
     console.print(table)

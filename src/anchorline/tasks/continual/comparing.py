@@ -16,7 +16,7 @@ from anchorline.comparing import writable
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.evaluating import table_of
-from anchorline.evaluation import changes
+from anchorline.evaluation import Metric, changes
 from anchorline.facts import plan, suite_hash
 from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import UNTOUCHED
@@ -141,8 +141,17 @@ def _told(suite: Suite, learnt: Learnt, untouched: Learnt) -> list[dict[str, Any
     return [
         {**shared, "task": task, **dataclasses.asdict(metric), **run}
         for task, (ours, before) in enumerate(zip(learnt.metrics, untouched.metrics, strict=True), 1)
-        for metric in (*ours, *changes(ours, before))
+        for metric in (*ours, _gain(ours, before), *changes(ours, before))
     ]
+
+
+def _gain(ours: list[Metric], untouched: list[Metric]) -> Metric:
+    """The change of A_{1:t} against the untouched encoder, in points."""
+    now, before = (
+        next(one.value for one in metrics if one.metric == "average_accuracy")
+        for metrics in (ours, untouched)
+    )
+    return Metric("", "summary", "delta_average_accuracy", now - before, unit="points")
 
 
 def matrix_of(table: pd.DataFrame) -> pd.DataFrame:

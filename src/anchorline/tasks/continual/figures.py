@@ -132,11 +132,12 @@ def matrix_figure(matrix: pd.DataFrame, methods: Sequence[str]) -> go.Figure:
             row=number // _PANELS + 1,
             col=number % _PANELS + 1,
         )
+    lowest = 10 * math.floor(matrix.accuracy.min() / 10)
     figure.update_layout(**plain_layout(WIDTH, 40 + 330 * rows))
     figure.update_layout(
         margin={"l": 48, "r": 80, "t": 40, "b": 48},
         coloraxis={
-            "colorscale": _BLUES, "cmin": 0, "cmax": 100,
+            "colorscale": _BLUES, "cmin": lowest, "cmax": 100,
             "colorbar": {"title": {"text": "%"}, "thickness": 10, "outlinewidth": 0, "len": 0.6},
         },
     )  # fmt: skip

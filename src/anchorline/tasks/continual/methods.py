@@ -114,7 +114,7 @@ METHODS: dict[str, ContinualMethod] = {
         ContinualMethod(
             _row(
                 "ftp",
-                "within a learned radius of the pre-trained weights; weights and radii go on from task to task",
+                "within a learned radius of the pre-trained weights; both go on from task to task",
                 _RATES,
                 constraint=ByFTP(),
                 source=_FTP,
@@ -135,7 +135,7 @@ METHODS: dict[str, ContinualMethod] = {
                 "wise-ft",
                 "fine-tuning; after each task, the mean of the weights before and after it",
                 _RATES,
-                source="Ilharco et al. 2022, arXiv 2208.05592 (sequential patching), at the share of one half "
+                source="Ilharco et al. 2022, arXiv 2208.05592 (sequential patching); at one half, the share "
                 "that Wortsman et al. 2022, arXiv 2109.01903, recommend",
             ),
             between=0.5,

@@ -15,8 +15,8 @@ class CurrentTask(Classification):
     """A classification among the classes from place `first` on.
 
     Where no image of an old class is at hand, every gradient would push the old classes' logits down,
-    whatever the image shows, and the head alone would forget them; so only the task's own classes compete, as in the
-    released code of CODA-Prompt (which sets the logits of old classes to -inf). Where some images are
+    whatever the image shows, and the head alone would forget them; so only the task's own classes compete, as
+    in the released code of CODA-Prompt (which sets the logits of old classes to -inf). Where some images are
     rehearsed or all are there, all classes compete, as they do at test time. The best epoch is judged on the
     task's own val images, among the same classes.
 

@@ -128,8 +128,9 @@ def _chosen(
 def _request(setting: Setting, row: ContinualMethod) -> dict[str, Any]:
     """All that decides the figures, as plain JSON values."""
     suite, sequence = setting.sequence.suite, setting.sequence
+    method = replace(row.method, about="", source="")  # words decide nothing
     return {
-        **runs.request(setting.encoder, row.method, suite.classes, runs.learnt_from(suite), sequence.seed),
+        **runs.request(setting.encoder, method, suite.classes, runs.learnt_from(suite), sequence.seed),
         "continual_format": FORMAT,
         "anchor": row.anchor,
         "between": row.between,
