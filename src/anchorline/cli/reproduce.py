@@ -1,0 +1,77 @@
+"""`reproduce`: a paper's experiment as one command, or the list of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Run a paper's experiment by its own protocol, its figures beside yours; without a name: list them."""
+
+    name: tyro.conf.Positional[str] = ""
+    """reprogrammer-cifar10, reprogrammer-imagenet, ftp-domainnet, ftp-imagenet, ftp-pascal or
+    ftp-imagenet-r."""
+    root: Path | None = None
+    """Directory that holds the data sets; 'anchorline suites NAME --root DIR' checks what is there."""
+    scale: Literal["paper", "tiny"] = "paper"
+    """tiny: the same code on a miniature replica of the data that is drawn into --out, in about a minute on a
+    CPU; it shows that the recipe runs, and its figures mean nothing."""
+    seeds: tuple[int, ...] = ()
+    """Seeds, over which figures are means; left out: those of the recipe."""
+    out: Path | None = None
+    """Directory of the results (left out: runs/reproduce/NAME, or NAME-tiny); the same command goes on from
+    what is there."""
+    device: str = ""
+    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
+
+
+def reproduce(command: Reproduce) -> None:
+    # Imported here: --help must not wait for torch.
+    from anchorline.cli import shared
+    from anchorline.recipes import Request, find_recipe
+
+    if not command.name:
+        _list()
+        return
+    recipe = find_recipe(command.name)
+    tiny = "-tiny" if command.scale == "tiny" else ""
+    out = command.out or Path("runs/reproduce") / f"{recipe.name}{tiny}"
+    with shared.narrator() as narrator:
+        page = recipe.run(
+            Request(
+                out=out,
+                root=command.root,
+                scale=command.scale,
+                device=command.device,
+                seeds=tuple(dict.fromkeys(command.seeds)),
+                narrator=narrator,
+            )
+        )
+    shared.console().print(f"Report: {page.resolve()}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _list() -> None:
+    from rich.console import Console
+
+    from anchorline.recipes import RECIPES
+
+    console = Console(highlight=False)
+    for recipe in RECIPES.values():
+        console.print(f"[bold]{recipe.name}[/]  {recipe.about}")
+        console.print(f"    paper: {recipe.paper}", markup=False)
+        console.print(f"    data: {recipe.data}; on one GPU: {recipe.cost} (expected)", markup=False)
+        figures = len(recipe.published)
+        known = (
+            f"{figures} published figures stand beside yours" if figures else "no published figure is known"
+        )
+        console.print(f"    {known}", markup=False)
+    console.print(
+        "'anchorline reproduce NAME --root DIR' runs one; --scale tiny tries it without data. The file of "
+        "each in anchorline/recipes tells the protocol.",
+        markup=False,
+    )
