@@ -70,15 +70,18 @@ class Adapt:
 
 @dataclass(frozen=True)
 class Predict:
-    """Classify images with an adapted classifier; what it does not know is "unknown"."""
+    """Classify images with an adapted classifier; what it does not know is "unknown". Or draw the masks of a
+    segmentation."""
 
     run: tyro.conf.Positional[Path]
-    """A run directory of 'adapt' or 'compare'."""
+    """A run directory of 'adapt', 'compare' or 'segment'."""
     images: tyro.conf.Positional[tuple[str, ...]] = ()
     """Files, folders (searched through) and patterns such as 'photos/*.jpg'; "-" reads paths from standard
     input."""
     format: Literal["csv", "jsonl"] = "csv"
     """Of the lines on standard output."""
+    out: Path | None = None
+    """Of a segmentation: directory for masks/ (PNGs of class indices) and overlays/ (the image, coloured)."""
     bad_images: Literal["error", "skip"] = "error"
     """What to do with images that cannot be read."""
     encoder: str = ""

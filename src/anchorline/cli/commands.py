@@ -1,14 +1,8 @@
-"""What the commands that load an encoder do: compare, adapt, predict, evaluate."""
+"""What the commands that load an encoder do: compare, adapt, evaluate."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import json
-import sys
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,10 +10,9 @@ import pandas as pd
 import anchorline.adapting
 import anchorline.comparing
 import anchorline.evaluating
-from anchorline import predicting
 from anchorline.checkpoints import write_text
 from anchorline.cli import shared
-from anchorline.cli.arguments import Adapt, Compare, Evaluate, Predict
+from anchorline.cli.arguments import Adapt, Compare, Evaluate
 from anchorline.cli.measuring import read_options
 from anchorline.cli.shared import rows_of, settings_of, store_of
 from anchorline.cli.suites import read_suite, suite_for
@@ -28,7 +21,6 @@ from anchorline.errors import UserError
 from anchorline.features import suite_features
 from anchorline.loading import load_encoder
 from anchorline.methods import SHOWN
-from anchorline.predicting import Prediction, found_images
 from anchorline.processes import is_first
 from anchorline.runs import load
 
@@ -94,32 +86,6 @@ def adapt(command: Adapt) -> None:
         f"{f'; chosen on val: {chosen}' if chosen else ''}. Run: {out.resolve()}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
-
-
-def predict(command: Predict) -> None:
-    encoder = load_encoder(command.encoder, command.device or None) if command.encoder else None
-    classifier = load(command.run, encoder, command.device or None)
-    if not command.images:
-        raise UserError('no images are given; name files, folders or patterns, or "-" for standard input')
-    names = (name for given in command.images for name in (_lines() if given == "-" else [given]))
-    images = found_images(names)
-    skipped: list[str] = []
-    csv_lines = csv.writer(sys.stdout, lineterminator="\n")
-    if command.format == "csv":
-        csv_lines.writerow([field.name for field in dataclasses.fields(Prediction)])
-    for one in predicting.predict(classifier, images, command.bad_images, skipped):
-        if command.format == "csv":
-            csv_lines.writerow(
-                [one.path, one.label, one.nearest, f"{one.probability:.6f}", f"{one.ood_score:.6f}"]
-            )
-        else:
-            print(json.dumps(dataclasses.asdict(one), ensure_ascii=False))
-    for sentence in skipped:
-        warnings.warn(f"left out: {sentence}", stacklevel=1)
-
-
-def _lines() -> Iterator[str]:
-    return (line.rstrip("\n") for line in sys.stdin if line.strip())
 
 
 def evaluate(command: Evaluate) -> None:

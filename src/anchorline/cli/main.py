@@ -24,17 +24,26 @@ from anchorline.cli.arguments import (
     Report,
     Suites,
 )
+from anchorline.cli.continual import Continual
+from anchorline.cli.reproduce import Reproduce
+from anchorline.cli.segmentation import Segment
 from anchorline.errors import UserError
 
-Command = Compare | Adapt | Predict | Evaluate | Ablate | Map | Report | Methods | Encoders | Suites
+Command = (
+    Compare | Adapt | Predict | Evaluate | Segment | Continual | Ablate | Map | Report | Reproduce
+    | Methods | Encoders | Suites
+)  # fmt: skip
 _WORK: dict[type, tuple[str, str]] = {  # module of this package, and function that is called
     Compare: ("commands", "compare"),
     Adapt: ("commands", "adapt"),
-    Predict: ("commands", "predict"),
+    Predict: ("predicting", "predict"),
     Evaluate: ("commands", "evaluate"),
+    Segment: ("segmentation", "segment"),
+    Continual: ("continual", "continual"),
     Ablate: ("studies", "ablate"),
     Map: ("studies", "draw_map"),
     Report: ("studies", "report"),
+    Reproduce: ("reproduce", "reproduce"),
     Methods: ("listings", "methods"),
     Encoders: ("listings", "encoders"),
     Suites: ("suite_listing", "suites"),

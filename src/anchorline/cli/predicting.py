@@ -1,0 +1,68 @@
+"""The command `predict`: what a run says of any images, a line each."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from anchorline import predicting
+from anchorline.cli.arguments import Predict
+from anchorline.errors import UserError
+from anchorline.loading import load_encoder
+from anchorline.predicting import Prediction, found_images
+from anchorline.runs import load
+from anchorline.tasks.segmentation import DrawnMask, is_segmentation_run, predict_masks
+
+
+def predict(command: Predict) -> None:
+    drawing = is_segmentation_run(command.run)
+    if command.out and not drawing:
+        raise UserError(f"--out is for the masks of a segmentation, and {command.run} is none; leave it out")
+    if drawing and command.out is None:
+        raise UserError(f"{command.run} is a segmentation; say with --out DIR where its masks are to lie")
+    if drawing and command.encoder:
+        raise UserError(f"{command.run} is a segmentation, whose backbone is its own; leave --encoder out")
+    if not command.images:
+        raise UserError('no images are given; name files, folders or patterns, or "-" for standard input')
+    names = (name for given in command.images for name in (_lines() if given == "-" else [given]))
+    images = found_images(names)
+    skipped: list[str] = []
+    device = command.device or None
+    if command.out:
+        masks = predict_masks(command.run, images, command.out, command.bad_images, skipped, device)
+        _print_lines(command.format, DrawnMask, masks)
+    else:
+        encoder = load_encoder(command.encoder, device) if command.encoder else None
+        classifier = load(command.run, encoder, device)
+        found = predicting.predict(classifier, images, command.bad_images, skipped)
+        _print_lines(command.format, Prediction, found)
+    for sentence in skipped:
+        warnings.warn(f"left out: {sentence}", stacklevel=1)
+
+
+def _lines() -> Iterator[str]:
+    return (line.rstrip("\n") for line in sys.stdin if line.strip())
+
+
+def _print_lines(form: str, kind: type[Any], found: Iterable[Any]) -> None:
+    """Frozen dataclasses of one kind, as they come; CSV has a heading."""
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    if form == "csv":
+        lines.writerow([field.name for field in dataclasses.fields(kind)])
+    for one in found:
+        values = dataclasses.asdict(one)
+        if form == "csv":
+            lines.writerow([_cell(value) for value in values.values()])
+        else:
+            print(json.dumps(values, ensure_ascii=False, default=str))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return "; ".join(value) if isinstance(value, tuple) else str(value)
