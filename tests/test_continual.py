@@ -14,6 +14,7 @@ from conftest import write_images
 from test_ablating import check_offline
 
 from anchorline import FeatureStore, Suite, UserError, load
+from anchorline.checkpoints import write_tensors
 from anchorline.cli.continual import Continual, continual
 from anchorline.cli.options import SuiteOptions
 from anchorline.progress import Silent
@@ -26,6 +27,7 @@ from anchorline.tasks.continual import (
     draw_sequence,
     learn_sequence,
 )
+from anchorline.tasks.continual.learning import Learner
 
 COLOURS = {
     "black": (20, 20, 20), "blue": (30, 40, 220), "brown": (130, 80, 30), "green": (30, 200, 40),
@@ -244,6 +246,20 @@ def test_what_holds_the_weights_holds_them(seven, tiny_encoder, store, tmp_path)
     assert moved["ftp-previous"] < 1e-2 * moved["free"]
 
 
+@pytest.mark.parametrize("name", ["ftp", "ftp-previous"])
+def test_a_task_goes_on_from_where_the_task_before_has_left_the_weights(
+    name, seven, tiny_encoder, store, tmp_path
+):
+    """Far from the pre-trained weights, which a radius that starts at the anchor would throw it back to."""
+    asked = row(name, **{"training.lr": "1e-9", "constraint.radius_lr": "0"})
+    learner = Learner(asked, setting(tiny_encoder, seven, store), {}, tmp_path, "far")
+    far = {name: tensor + 0.05 for name, tensor in learner.tuned(1).items()}
+    write_tensors(tmp_path / "task-01" / "tuned.safetensors", far, {"identity": "far"})
+    for name, tensor in learner.tuned(2).items():
+        if name.startswith("tower."):
+            torch.testing.assert_close(tensor, far[name], atol=1e-4, rtol=1e-3)
+
+
 def test_rehearsal_lets_all_classes_compete(seven, tiny_encoder, store, tmp_path):
     def head(rehearsal: int) -> torch.Tensor:
         asked = row("linear-probe", **{"training.weight_decay": "0", "training.lr": "1e-1"})
@@ -254,8 +270,6 @@ def test_rehearsal_lets_all_classes_compete(seven, tiny_encoder, store, tmp_path
 
     def first_only() -> torch.Tensor:
         asked = row("linear-probe", **{"training.weight_decay": "0", "training.lr": "1e-1"})
-        from anchorline.tasks.continual.learning import Learner
-
         learner = Learner(asked, setting(tiny_encoder, seven, store), {}, tmp_path / "alone", "alone")
         return learner.tuned(1)["head.weight"]
 

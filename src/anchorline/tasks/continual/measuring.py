@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
+import torch
 
 from anchorline import scores
 from anchorline.classifier import AdaptedClassifier, Views
@@ -24,6 +25,7 @@ from anchorline.tasks.continual.metrics import (
 )
 from anchorline.tasks.continual.sequence import Rows, TaskSequence
 
+_BLOCK = 4096  # images copied out of a set at a time, a multiple of an encoder's batch
 TASK = "task"  # role of what is measured on the test images of one task; its set is "task 3"
 
 
@@ -65,7 +67,11 @@ def _views(classifier: AdaptedClassifier, images: ImageSet, rows: Rows, store: F
     if not classifier.adaptation.changes_images:
         return Views(untouched, untouched)
     pixels, _ = store.pixels(classifier.encoder.geometry, images)
-    return Views(classifier.image_encoder.encode_images(pixels[rows]), untouched)
+    adapted = [
+        classifier.image_encoder.encode_images(pixels[rows[start : start + _BLOCK]])
+        for start in range(0, len(rows), _BLOCK)
+    ]
+    return Views(torch.cat(adapted), untouched)
 
 
 def task_accuracies(said: Outcome, sequence: TaskSequence, task: int) -> list[Metric]:

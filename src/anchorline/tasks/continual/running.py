@@ -90,6 +90,8 @@ def learn_sequence(setting: Setting, row: ContinualMethod, run: Path) -> Learnt:
         if is_first():
             runs.save(classifier, run)
             _write(run, identity, asked, learner, metrics, val)
+    with first_goes_first():  # now no other process needs the tensors of the tasks
+        if is_first():
             for one in _learners(setting, row, run, identity):
                 one.clean()
     return Learnt(row, classifier, metrics, val, identity)
