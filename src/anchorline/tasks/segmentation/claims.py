@@ -29,7 +29,8 @@ def _best(results: Results) -> Iterator[str]:
         if len(known) > 1:
             best = max(known, key=lambda method: known[method].mean)
             base = f"; {BASELINE} has {_shown(known[BASELINE])}" if best != BASELINE in known else ""
-            yield f"{said[0].upper()}{said[1:]} is highest for {best}, {_shown(known[best])}{base}."
+            title = said if said.startswith("mIoU") else f"M{said[1:]}"
+            yield f"{title} is highest for {best}, {_shown(known[best])}{base}."
 
 
 def _claim(results: Results) -> Iterator[str]:

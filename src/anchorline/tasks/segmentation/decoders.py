@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from anchorline.errors import UserError
 from anchorline.tasks.segmentation.backbones import Backbone, library
 
-WIDTH = 64  # channels, of all decoders but the linear one: enough for small backbones, and cheap
-
 
 @dataclass(frozen=True)
 class Decoder:
@@ -27,12 +25,14 @@ class Decoder:
         kinds: of the backbones that it can read.
         build: backbone, number of classes, width -> a network from standardised images [N, 3, H, W] to logits
             [N, C, H, W]; its `encoder` is the backbone's network, without its weights.
+        step: H and W are multiples of it, and of the backbone's stride.
     """
 
     name: str
     about: str
     kinds: tuple[Literal["pyramid", "tokens"], ...]
     build: Callable[[Backbone, int, int], nn.Module]
+    step: int = 1
 
 
 class Linear(nn.Module):
@@ -92,7 +92,7 @@ DECODERS: dict[str, Decoder] = {
         Decoder("unet", "U-Net (Ronneberger et al. 2015, arXiv 1505.04597)", ("pyramid",), _unet),
         Decoder("deeplabv3plus", "DeepLabV3+ (Chen et al. 2018, arXiv 1802.02611)", ("pyramid",), _deeplab),
         Decoder(
-            "dpt", "dense prediction of tokens (Ranftl et al. 2021, arXiv 2103.13413)", ("tokens",), _dpt
+            "dpt", "dense prediction of tokens (Ranftl et al. 2021, arXiv 2103.13413)", ("tokens",), _dpt, 32
         ),
         Decoder(
             "linear",

@@ -14,7 +14,7 @@ BASELINE = "fine-tune"  # the row that all differences are taken to
 
 # Every row has the same budget: as many epochs, and two learning rates, of which val chooses. What holds the
 # weights has the default strength of its kind.
-_TRAINING = Training(epochs=10, batch=16, lr=1e-3, weight_decay=0.01, schedule="poly", augmentation="crop")
+_TRAINING = Training(epochs=10, batch=8, lr=1e-3, weight_decay=0.01, schedule="poly", augmentation="crop")
 _RATES: Search = (("training.lr", (1e-3, 3e-3)),)
 
 
@@ -59,7 +59,7 @@ METHODS: dict[str, SegmentationMethod] = {
             "a linear decoder on the frozen backbone: what its features already tell",
             parameters=(),
             decoder="linear",
-            search=(("training.lr", (3e-3, 1e-2)),),
+            search=(("training.lr", (1e-2, 3e-2)),),
             source="Alain & Bengio 2017, arXiv 1610.01644",
         ),
         SegmentationMethod(

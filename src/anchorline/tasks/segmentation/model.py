@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fnmatch import fnmatchcase
 from typing import Any, cast
@@ -43,7 +44,9 @@ class Segmenter(Tuned):
         super().__init__()
         self.__dict__["backbone"] = backbone  # no part of this module: its weights are frozen and not ours
         self.layer_decay = layer_decay
-        self.network = decoded_by(find_decoder(decoder, backbone), backbone, classes, width, seed)
+        row = find_decoder(decoder, backbone)
+        self.step = math.lcm(backbone.stride, row.step)
+        self.network = decoded_by(row, backbone, classes, width, seed)
         for name, parameter in self.network.encoder.named_parameters():  # type: ignore[union-attr]
             parameter.requires_grad_(any(fnmatchcase(name, pattern) for pattern in parameters))
 
@@ -53,10 +56,9 @@ class Segmenter(Tuned):
 
     def check(self, height: int, width: int) -> None:
         """Raises `UserError` where the network cannot compute images of this size."""
-        step = self.backbone.stride
-        if height % step or width % step or not height * width:
+        if height % self.step or width % self.step or not height * width:
             raise UserError(
-                f"{self.backbone.name} computes images whose height and width are multiples of {step} "
+                f"{self.backbone.name} computes images whose height and width are multiples of {self.step} "
                 f"pixels, not {height} x {width}; give another --size"
             )
 

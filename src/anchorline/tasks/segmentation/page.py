@@ -14,6 +14,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from anchorline.published import Published, beside
+from anchorline.report.cells import Table
 from anchorline.report.figures import axis_title
 from anchorline.report.offline import environment, read, script_hash
 from anchorline.report.page import SCRIPTS
@@ -69,7 +70,7 @@ def write_report(
         trades=_trades(rows, results),
         shifts=shift_table(results) if results.shifts else None,
         severity=severity,
-        corruptions=replace(corruption_table(shown), label="mIoU by corruption (%), mean over severities"),
+        corruptions=_corruptions(shown) if severity else None,
         classes=class_heat(results, classes),
         examples=examples,
         legend=_legend(examples, classes),
@@ -84,6 +85,10 @@ def write_report(
     )
     # A file name may hold bytes that are no text; they are shown as escapes.
     path.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def _corruptions(shown: Results) -> Table:
+    return replace(corruption_table(shown), label="mIoU by corruption (%), mean over severities")
 
 
 def _as_accuracies(rows: pd.DataFrame) -> pd.DataFrame:
