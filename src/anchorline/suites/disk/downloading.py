@@ -1,4 +1,7 @@
-"""Gets data sets whose authors let everybody have them; nothing here runs unless a user asks for it."""
+"""Gets data sets whose authors let everybody have them; nothing here runs unless a user asks for it.
+
+What is published on the Hugging Face hub: `hub.from_hub`.
+"""
 
 from __future__ import annotations
 

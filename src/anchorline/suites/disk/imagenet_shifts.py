@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from anchorline.errors import UserError
 from anchorline.suites.corruptions import GROUPS
 from anchorline.suites.disk.class_folders import folders, in_class_folders, usual
 from anchorline.suites.disk.downloading import from_urls
+from anchorline.suites.disk.hub import HubSplit, from_hub
 from anchorline.suites.disk.imagenet_classes import NAME_OF, NAME_OF_A, WNIDS
 from anchorline.suites.disk.imagenet_val import DEVKIT, read_flat
 from anchorline.suites.disk.part import Listed, Part, folder_with
@@ -16,6 +18,20 @@ from anchorline.suites.disk.part import Listed, Part, folder_with
 _FIRST = tuple(WNIDS[:3])
 HENDRYCKS = "https://people.eecs.berkeley.edu/~hendrycks/"
 _ZENODO = "https://zenodo.org/record/2235448"
+_HUB = "https://huggingface.co/datasets/"
+# On the hub the class is the end of a file's name: n01440764_18_n01440764.JPEG.
+_PATH_OF_1K = re.compile(r"(?:.*/)?(?P<stem>\w+)_(?P<folder>n\d{8})\.(?P<ending>JPEG)")
+_PATH = re.compile(r".*/(?P<folder>n\d{8})/(?P<stem>[\w-]+)\.(?P<ending>JPEG)")
+_PATH_OF_V2 = re.compile(r".*/(?P<folder>\d{1,3})/(?P<stem>[\w-]+)\.(?P<ending>jpeg)")
+
+
+def _download_1k(root: Path) -> None:
+    """Beside what is there already, if anything is."""
+    splits = [
+        HubSplit(name, folder, IMAGENET.images[folder] or 0, _PATH_OF_1K)
+        for name, folder in (("validation", "val"), ("train", "train"))
+    ]
+    from_hub("ILSVRC/imagenet-1k", splits, gated=True)(IMAGENET.find(root) or root / "imagenet")
 
 
 def _read_1k(found: Path, split: str) -> Listed:
@@ -28,7 +44,8 @@ def _read_1k(found: Path, split: str) -> Listed:
 IMAGENET = Part(
     name="imagenet-1k",
     about="photos of 1,000 things, ILSVRC 2012 (Russakovsky et al. 2015, arXiv 1409.0575)",
-    source="https://image-net.org/download.php",
+    source=f"https://image-net.org/download.php, or {_HUB}ILSVRC/imagenet-1k (some 150 GB; for those who "
+    "accepted its terms there and ran 'hf auth login')",
     licence="ImageNet's terms of access: non-commercial research and education",
     layout="imagenet/train/n01440764/*.JPEG …, and imagenet/val in such folders, or its 50,000 files with "
     f"{DEVKIT}.tar.gz, LOC_val_solution.csv or val.txt beside it",
@@ -41,6 +58,7 @@ IMAGENET = Part(
     ),
     read=_read_1k,
     archives=("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"),
+    download=_download_1k,
 )  # fmt: skip
 
 
@@ -54,7 +72,7 @@ def _read_v2(found: Path, split: str) -> Listed:
 IMAGENET_V2 = Part(
     name="imagenet-v2",
     about="10,000 new test photos, matched frequency (Recht et al. 2019, arXiv 1902.10811)",
-    source="https://huggingface.co/datasets/vaishaal/ImageNetV2 (imagenetv2-matched-frequency.tar.gz)",
+    source=f"{_HUB}vaishaal/ImageNetV2 (imagenetv2-matched-frequency.tar.gz)",
     licence="MIT",
     layout="imagenetv2-matched-frequency-format-val/0/*.jpeg … 999/*.jpeg",
     images={"test": 10_000},
@@ -66,6 +84,13 @@ IMAGENET_V2 = Part(
     ),
     read=_read_v2,
     archives=("imagenetv2-matched-frequency.tar.gz",),
+    download=from_hub(  # published by Vaishaal Shankar, of its authors
+        "vaishaal/ImageNetV2",
+        [HubSplit("test", "imagenetv2-matched-frequency-format-val", 10_000, _PATH_OF_V2)],
+        column="jpeg",
+        builder="webdataset",
+        files="imagenetv2-matched-frequency.tar.gz",
+    ),
 )  # fmt: skip
 
 IMAGENET_A = Part(
@@ -87,8 +112,8 @@ SKETCH = Part(
     name="imagenet-sketch",
     about="black and white drawings of the 1,000 classes (Wang et al. 2019, arXiv 1905.13549)",
     source="https://github.com/HaohanWang/ImageNet-Sketch, "
-    "https://huggingface.co/datasets/songweig/imagenet_sketch",
-    licence="not stated",
+    f"{_HUB}songweig/imagenet_sketch",
+    licence="not stated for the images; https://github.com/HaohanWang/ImageNet-Sketch is MIT",
     layout="sketch/n01440764/*.JPEG …",
     images={"test": 50_889},
     find=usual(
@@ -98,6 +123,13 @@ SKETCH = Part(
     ),
     read=lambda found, split: in_class_folders("imagenet-sketch", found, NAME_OF),
     archives=("ImageNet-Sketch.zip", "imagenet_sketch.zip"),
+    download=from_hub(  # published by Songwei Ge, of its authors
+        "songweig/imagenet_sketch",
+        [HubSplit("test", "sketch", 50_889, _PATH)],
+        builder="imagefolder",
+        files="data/ImageNet-Sketch.zip",
+        streaming=False,
+    ),
 )  # fmt: skip
 
 
