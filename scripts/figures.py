@@ -1,12 +1,12 @@
 """Writes every figure of README.md and of the tables in docs anew.
 
     make figures
-    .venv/bin/python scripts/figures.py corruptions methods ablations low-label   # or some
+    .venv/bin/python scripts/figures.py methods segmentation   # or some of the parts
 
-Runs every method over three seeds on the bundled suite, the ablations of the Reprogrammer, and what holds
-the weights, with all labels and with few; puts the tables between the marks <!-- figures:NAME --> and
-<!-- end -->, and, where a `chromium` is on the PATH, the report's first screen into docs/report.png. Takes
-about two hours on two cores; killed, it goes on where it was.
+Runs every method over three seeds on the bundled suite, the ablations of the Reprogrammer, what holds the
+weights, with all labels and with few, segmentation of the bundled scenes, and continual learning. Puts the
+tables between the marks <!-- figures:NAME --> and <!-- end -->, and, where a `chromium` is on the PATH, the
+reports' first screens into docs/. Takes about three hours on two cores; killed, it goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import evaluation_tables as evaluation
 import pandas as pd
+import task_tables
 from summary_tables import ablation_table, low_label_table, sets, summary
 
 from anchorline import METHODS, SUITES, Encoder, Method, Suite, compare, load_encoder
@@ -30,6 +31,8 @@ from anchorline.methods import SHOWN
 from anchorline.progress import Narrator, terminal
 from anchorline.report.layers import deviations, radii
 from anchorline.suites.corruptions import parse_corruptions
+from anchorline.tasks import continual as sequences
+from anchorline.tasks import segmentation as masks
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "runs" / "figures"
@@ -51,6 +54,7 @@ ABLATIONS: dict[str, dict[str, str]] = {
 # Where few drawings are labelled: so many a class.
 SHOTS = (1, 4)
 LOW_LABEL = ("zero-shot", "linear-probe", "fine-tune", "wise-ft", "tpgm", "ftp")
+REHEARSED = ("fine-tune", "ftp")  # also with stored images
 FULL_STEPS = 70  # of the rows of the table with all 480 drawings: ten epochs of seven batches
 
 
@@ -148,6 +152,34 @@ def low_label(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
     put(ROOT / "docs" / "constraints.md", "low-label", low_label_table(tables, LOW_LABEL))
 
 
+def segmentation(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
+    """Every method of segmentation on the bundled scenes."""
+    found = masks.compare(
+        masks.scenes(),
+        masks.load_backbone("pictogram-clip"),
+        list(masks.METHODS),
+        OUT / "segmentation",
+        seeds=SEEDS,
+        narrator=narrator,
+    )
+    put(ROOT / "docs" / "segmentation.md", "segmentation", task_tables.segmentation(found.rows))
+    put(ROOT / "docs" / "segmentation.md", "segmentation-sets", task_tables.segmentation_shifts(found.rows))
+    screenshot(found.report, ROOT / "docs" / "segmentation.png")
+
+
+def continual(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
+    """Every continual method in ten tasks, without stored images; fine-tuning also with two a class."""
+    page = ROOT / "docs" / "continual.md"
+    found = sequences.compare(suite, encoder, out=OUT / "continual", seeds=SEEDS, narrator=narrator)
+    put(page, "continual", task_tables.continual(found.rows))
+    screenshot(found.report, ROOT / "docs" / "continual.png")
+    stored = 2 * len(suite.classes)
+    found = sequences.compare(
+        suite, encoder, REHEARSED, OUT / "rehearsal", rehearsal=stored, seeds=SEEDS, narrator=narrator
+    )
+    put(page, "rehearsal", task_tables.continual(found.rows))
+
+
 def with_epochs(row: Method, epochs: int) -> Method:
     return override(row, {"training.epochs": str(epochs)}) if row.training else row
 
@@ -157,6 +189,8 @@ PARTS = {  # corruptions before methods, which leaves the report of all in the s
     "methods": methods,
     "ablations": ablations,
     "low-label": low_label,
+    "segmentation": segmentation,
+    "continual": continual,
 }
 
 
