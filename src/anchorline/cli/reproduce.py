@@ -57,19 +57,23 @@ def reproduce(command: Reproduce) -> None:
 
 def _list() -> None:
     from rich.console import Console
+    from rich.padding import Padding
 
     from anchorline.recipes import RECIPES
 
     console = Console(highlight=False)
     for recipe in RECIPES.values():
-        console.print(f"[bold]{recipe.name}[/]  {recipe.about}")
-        console.print(f"    paper: {recipe.paper}", markup=False)
-        console.print(f"    data: {recipe.data}; on one GPU: {recipe.cost} (expected)", markup=False)
         figures = len(recipe.published)
-        known = (
-            f"{figures} published figures stand beside yours" if figures else "no published figure is known"
+        lines = (
+            recipe.about,
+            f"paper: {recipe.paper}",
+            f"data: {recipe.data}",
+            f"expected on one GPU: {recipe.cost}",
+            f"published figures beside yours: {figures or 'none, for none could be read in its source'}",
         )
-        console.print(f"    {known}", markup=False)
+        console.print(f"[bold]{recipe.name}[/]")
+        for line in lines:
+            console.print(Padding(line, (0, 0, 0, 4)), markup=False)
     console.print(
         "'anchorline reproduce NAME --root DIR' runs one; --scale tiny tries it without data. The file of "
         "each in anchorline/recipes tells the protocol.",
