@@ -1,0 +1,145 @@
+"""The recipes: each runs whole at tiny scale, says where every figure comes from, and fits its benchmark."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anchorline import METHODS, UserError, comparing
+from anchorline.cli.reproduce import Reproduce, reproduce
+from anchorline.published import COLUMNS
+from anchorline.recipe import Training
+from anchorline.recipes import RECIPES, base, find_recipe, ftp_domainnet, ftp_imagenet_r, ftp_pascal
+from anchorline.recipes.miniature import few_classes
+from anchorline.suites.disk import BENCHMARKS
+from anchorline.suites.disk.replicas import domainnet, imagenet
+
+COMPARISONS = ("reprogrammer-cifar10", "reprogrammer-imagenet", "ftp-domainnet", "ftp-imagenet")
+
+
+@pytest.fixture(scope="session")
+def replicas(tmp_path_factory) -> dict[Callable[[Path], None], Path]:
+    """ImageNet's is drawn once for the two recipes that want it."""
+    drawn = {}
+    for write in (imagenet.write, domainnet.write):
+        drawn[write] = tmp_path_factory.mktemp("replica")
+        write(drawn[write])
+    return drawn
+
+
+@pytest.fixture(autouse=True)
+def drawn_once(replicas, monkeypatch) -> None:
+    real = base.root_of
+
+    def root_of(request, recipe, write):
+        return replicas[write] if write in replicas else real(request, recipe, write)
+
+    monkeypatch.setattr(base, "root_of", root_of)
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_a_comparison_runs_whole_at_tiny_scale(name, tmp_path, capsys, monkeypatch):
+    recipe = RECIPES[name]
+    if name != COMPARISONS[0]:  # figures take seconds, and one page is enough
+        monkeypatch.setattr(comparing, "write_report", _write_sources)
+    reproduce(Reproduce(name, scale="tiny", out=tmp_path, device="cpu"))
+    rows = pd.read_csv(tmp_path / "results.csv")
+    published = pd.read_csv(tmp_path / "published.csv")
+    assert tuple(published.columns) == COLUMNS
+    assert len(published) == len(recipe.published)
+    # Every published figure found ours: no name of a method, set or metric is out of date.
+    assert published.measured.notna().all()
+    assert np.isfinite(published.difference).all()
+    assert rows.encoder.unique().tolist() == ["pictogram-clip"]
+    page = (tmp_path / "report.html").read_text()
+    assert "tiny scale" in page
+    assert all(figure.source.split(",")[0] in page for figure in recipe.published)
+    assert "report.html" in capsys.readouterr().out
+
+
+def _write_sources(path: Path, *, published: pd.DataFrame, notes: tuple[str, ...], **_: object) -> None:
+    path.write_text("\n".join([*notes, *published.source]))
+
+
+def test_dense_prediction_runs_whole_at_tiny_scale(tmp_path):
+    reproduce(Reproduce("ftp-pascal", scale="tiny", out=tmp_path, device="cpu"))
+    for name in ("pascal-context", "pascal-person-part"):
+        rows = pd.read_csv(tmp_path / name / "results.csv")
+        assert set(ftp_pascal.METHODS) == set(rows.method)
+        corrupted = {one.split("/")[0] for one in rows[rows.role == "corruption"].set}
+        assert corrupted == {"fog", "defocus_blur", "gaussian_noise", "brightness"}
+        assert "tiny scale" in (tmp_path / name / "report.html").read_text()
+
+
+def test_continual_learning_runs_whole_at_tiny_scale(tmp_path):
+    reproduce(Reproduce("ftp-imagenet-r", scale="tiny", out=tmp_path, device="cpu"))
+    rows = pd.read_csv(tmp_path / "results.csv")
+    assert set(ftp_imagenet_r.METHODS) < set(rows.method)
+    assert rows.task.max() == 10
+    assert {"average_accuracy", "forgetting"} <= set(rows.metric)
+
+
+def test_the_list_says_data_paper_and_cost(capsys):
+    reproduce(Reproduce())
+    said = " ".join(capsys.readouterr().out.split())
+    for recipe in RECIPES.values():
+        for part in (recipe.name, recipe.paper, recipe.data, recipe.cost):
+            assert part in said
+
+
+def test_mistakes_are_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="'ftp-domainnet'"):
+        find_recipe("ftp-domainet")
+    with pytest.raises(UserError, match=r"--root DIR .* --scale tiny"):
+        reproduce(Reproduce("reprogrammer-cifar10", out=tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_recipe_tells_its_protocol(recipe):
+    told = importlib.import_module(recipe.run.__module__).__doc__
+    assert f"anchorline reproduce {recipe.name} --root DIR" in told
+    assert f"anchorline reproduce {recipe.name} --scale tiny" in told
+    for word in ("protocol", "Hyper-parameters", "Published figures", "Cost, expected, not measured"):
+        assert word in told
+    assert recipe.differences
+    for figure in recipe.published:
+        assert figure.method in METHODS
+        assert figure.source
+        assert 0 < figure.value < 100
+
+
+def test_means_are_those_of_the_sets():
+    """The table that both were read from gives the mean of the four shifts."""
+    own = {(f.method, f.set): f.value for f in RECIPES["ftp-domainnet"].published}
+    for method in ("fine-tune", "tpgm"):
+        mean = np.mean([own[method, shift] for shift in ftp_domainnet.SHIFTS])
+        assert own[method, ""] == pytest.approx(mean, abs=0.01)
+
+
+def test_a_warm_up_is_so_many_steps():
+    training = base.warm_up(500, 12_800, Training(epochs=10, batch=128))
+    assert training.warmup * 10 * 100 == pytest.approx(500)
+    assert base.warm_up(500, 10, Training(epochs=1, batch=128)).warmup == 1.0
+
+
+def test_few_classes_keep_those_that_the_shifts_hold(replicas):
+    whole = BENCHMARKS["imagenet"].read(replicas[imagenet.write], complete=False)
+    suite = few_classes(whole, 12)
+    assert len(suite.classes) == 12
+    names = {name: images for name, images in suite.sets().items() if images.labels is not None}
+    before = whole.sets()
+    for name, images in names.items():
+        assert len(images), name
+        theirs = dict(zip(before[name].paths, before[name].labels, strict=True))
+        for path, label in zip(images.paths, images.labels, strict=True):
+            assert suite.classes[label] == whole.classes[theirs[path]]
+        held = images.columns if images.columns is not None else range(12)
+        assert set(images.labels) == set(held)
+        for group in images.merged:
+            assert group[0] in held
+    assert suite.shifts["objectnet"].merged  # a class of its own that is several of ImageNet's
+    assert set(suite.outliers) == set(whole.outliers)
