@@ -317,7 +317,7 @@ def test_radii_of_nothing_leave_the_backbone_where_it_was(backbone, suite):
         tuned = adapt(backbone, suite, row, architecture=SMALL).tuned
         own = {n.removeprefix("network.encoder."): t for n, t in tuned.items() if "encoder" in n}
         moved.append(max(float((t - pretrained[n]).abs().max()) for n, t in own.items()))
-    assert moved[0] < 1e-5 < 1e-3 < moved[1]
+    assert moved[0] < 1e-4 < 1e-3 < moved[1]
 
 
 class StopError(Exception):

@@ -122,6 +122,7 @@ def compare(
             title=f"{suite.name}: {backbone.name} with {built.decoder}",
             rows=table,
             classes=suite.classes,
+            abouts={row.name: f"{row.about} ({row.source})" for row in rows},
             examples=examples(list(first.values()), sets, built.size),
             facts=facts(suite, segmenters, built),
             notes=suite.notes,

@@ -37,6 +37,7 @@ def write_report(
     title: str,
     rows: pd.DataFrame,
     classes: Sequence[str],
+    abouts: Mapping[str, str],
     examples: Sequence[Example],
     facts: Mapping[str, str],
     notes: Sequence[str] = (),
@@ -49,6 +50,7 @@ def write_report(
         title: what was compared, on what.
         rows: as in results.csv.
         classes: names; `examples` hold indices into them.
+        abouts: what each method is, by its name.
         examples: images beside their masks.
         facts: how this was measured: label and value, in the order to show.
         notes: sentences that the reader must know.
@@ -67,6 +69,7 @@ def write_report(
         summary=sentences(results),
         results=results,
         methods=methods_table(results),
+        abouts=abouts,
         trades=_trades(rows, results),
         shifts=shift_table(results) if results.shifts else None,
         severity=severity,
