@@ -297,6 +297,24 @@ def test_downloads_what_is_missing(tmp_path, monkeypatch, capsys):
     assert "2 of 4 sets are complete." in out
 
 
+def test_one_download_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
+    def refuse(root):
+        raise UserError("no route to host")
+
+    toy = replace(
+        TOY,
+        train=Split(replace(TRAIN, download=refuse), "train"),
+        test=Split(replace(TEST, download=lambda root: lay(root, "test", "ant", "cat"))),
+    )
+    monkeypatch.setitem(BENCHMARKS, "toy", toy)
+    with pytest.raises(SystemExit):
+        main(["suites", "toy", "--root", str(tmp_path), "--download"])
+    said = capsys.readouterr()
+    assert "train: no route to host" in said.out
+    assert "1 of 4 sets are complete." in said.out
+    assert "train could not be downloaded, for the reasons that stand above" in said.err
+
+
 def test_a_download_that_fails(tmp_path, monkeypatch):
     from anchorline.suites.disk.cifar import CIFAR10
     from anchorline.suites.disk.cifar_shifts import CIFAR101_V6

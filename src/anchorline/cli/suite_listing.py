@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from anchorline.cli.arguments import Suites
 from anchorline.cli.suites import suggestion
 from anchorline.errors import UserError
 from anchorline.suites import SUITES, Suite
-from anchorline.suites.disk import BENCHMARKS, Benchmark, Part, Split, State, check
+from anchorline.suites.disk import BENCHMARKS, MASKED, Benchmark, Part, Split, State, check, check_part
 from anchorline.suites.suite import counted
 
 _MANY = 8  # names; of a longer list the first stands for all
@@ -38,15 +38,22 @@ def suites(command: Suites) -> None:
         if root:
             raise UserError(f"--root {root}: {name} is in the package; leave --root out")
         _bundled(name, SUITES[name]())
-    elif name not in BENCHMARKS:
-        known = [*SUITES, *BENCHMARKS]
-        raise UserError(f"unknown suite {name!r}{suggestion(name, known)}; known are {', '.join(known)}")
-    elif root is None:
-        _describe(BENCHMARKS[name])
+    elif name in BENCHMARKS:
+        one = BENCHMARKS[name]
+        if root is None:
+            _describe(one.name, f"{one.about}. [dim]{one.paper}[/]", _parts(one))
+        else:
+            _look(name, root, lambda top: check(one, top), command.download)
+    elif name in MASKED:
+        part = MASKED[name]
+        if root is None:
+            splits = [(split, Split(part, split)) for split in part.images]
+            _describe(name, "for 'anchorline segment'; the published val is its test", [(part, splits)])
+        else:
+            _look(name, root, lambda top: check_part(part, top), command.download)
     else:
-        if command.download:
-            _download(BENCHMARKS[name], root)
-        _report(BENCHMARKS[name], root)
+        known = [*SUITES, *BENCHMARKS, *MASKED]
+        raise UserError(f"unknown suite {name!r}{suggestion(name, known)}; known are {', '.join(known)}")
 
 
 def _bundled(name: str, suite: Suite) -> None:
@@ -79,6 +86,14 @@ def _known() -> None:
     Console().print(table)
     for one in BENCHMARKS.values():
         Console().print(f"[bold]{one.name}[/]: {one.about}. [dim]{one.paper}[/]", highlight=False)
+    masked = Table(
+        Column("suite", no_wrap=True), "train", "test", Column("classes", overflow="fold"),
+        box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left",
+        title="\nfor segmentation: anchorline segment --suite NAME --root DIR (scenes is in the package)",
+    )  # fmt: skip
+    for part in MASKED.values():
+        masked.add_row(part.name, *(f"{images:,}" for images in part.images.values()), part.about)
+    Console().print(masked)
     Console().print(
         "'anchorline suites NAME' says where to get the sets of one, 'anchorline suites NAME --root DIR' "
         "whether they are whole.",
@@ -101,11 +116,11 @@ def _parts(benchmark: Benchmark) -> list[tuple[Part, list[tuple[str, Split]]]]:
     return list(parts.values())
 
 
-def _describe(benchmark: Benchmark) -> None:
+def _describe(name: str, about: str, parts: list[tuple[Part, list[tuple[str, Split]]]]) -> None:
     """Where to get each data set, its licence and its layout."""
     console = Console(highlight=False, soft_wrap=True, emoji=False)
-    console.print(f"[bold]{benchmark.name}[/]: {benchmark.about}. [dim]{benchmark.paper}[/]")
-    for part, roles in _parts(benchmark):
+    console.print(f"[bold]{name}[/]: {about}")
+    for part, roles in parts:
         console.print(f"\n[bold]{part.name}[/]: {part.about}")
         sizes = [(role, part.images[split.name]) for role, split in roles]
         console.print(f"  for:      {_few(role + (f' ({n:,} images)' if n else '') for role, n in sizes)}")
@@ -114,35 +129,48 @@ def _describe(benchmark: Benchmark) -> None:
         console.print(f"  expected: {part.layout}", markup=False)
         if part.download:
             console.print("  --download gets it")
-    console.print(
-        f"\nPut all below one directory DIR; 'anchorline suites {benchmark.name} --root DIR' checks them."
-    )
+    console.print(f"\nPut all below one directory DIR; 'anchorline suites {name} --root DIR' checks them.")
 
 
-def _download(benchmark: Benchmark, root: Path) -> None:
-    """Get what is missing or not whole, as far as it can be had without asking anybody."""
+def _look(name: str, root: Path, states: Callable[[Path], list[State]], download: bool) -> None:
+    """What lies below the root, after what is lacking was downloaded, if asked for.
+
+    Raises `UserError` at the end if some of it could not be had.
+    """
+    failed = _download(states, root.expanduser()) if download else []
+    _report(name, root, states(root))
+    if failed:
+        raise UserError(f"{', '.join(failed)} could not be downloaded, for the reasons that stand above")
+
+
+def _download(states: Callable[[Path], list[State]], top: Path) -> list[str]:
+    """Get what is missing or not whole, as far as one may; the names of what could not be had."""
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-    top = root.expanduser()
     try:
         top.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make {top} ({error.strerror}); give another --root DIR") from error
-    lacking = {id(one.part): one.part for one in check(benchmark, top) if not one.good}
+    failed = []
+    lacking = {id(one.part): one.part for one in states(top) if not one.good}
     for part in lacking.values():
         if part.download is None:
             console.print(f"{part.name}: to be got by hand")
-        else:
-            console.print(f"{part.name}: downloading from {part.source}; licence: {part.licence}")
+            continue
+        console.print(f"{part.name}: downloading from {part.source}; licence: {part.licence}")
+        try:
             part.download(top)
+        except UserError as error:  # the others may well be had
+            console.print(f"{part.name}: {error}", style="yellow")
+            failed.append(part.name)
+    return failed
 
 
-def _report(benchmark: Benchmark, root: Path) -> None:
-    """What lies below the root, and whether it is whole."""
-    states = check(benchmark, root)
+def _report(name: str, root: Path, states: list[State]) -> None:
+    """Which sets are whole."""
     table = Table(
         Column("for", no_wrap=True), "data set", Column("state", overflow="fold"),
         box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
-        title=f"{benchmark.name} below {root}", title_justify="left",
+        title=f"{name} below {root}", title_justify="left",
     )  # fmt: skip
     for (_, words), alike in groupby(states, key=lambda one: (id(one.part), one.state)):
         group: list[State] = list(alike)

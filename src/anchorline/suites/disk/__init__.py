@@ -6,22 +6,25 @@ from typing import Literal
 
 from anchorline.errors import UserError
 from anchorline.suites.disk.benchmark import Benchmark, Split
-from anchorline.suites.disk.checking import State, check
+from anchorline.suites.disk.checking import State, check, check_part
 from anchorline.suites.disk.cifar10 import CIFAR10_BENCHMARKS
 from anchorline.suites.disk.domainnet import DOMAINNET_BENCHMARKS
 from anchorline.suites.disk.imagenet import IMAGENET_BENCHMARKS
+from anchorline.suites.disk.masked import MASKED
 from anchorline.suites.disk.part import Listed, Part, folder_with, require
 from anchorline.suites.scan import nearest
 from anchorline.suites.suite import StrPath, Suite
 
 __all__ = [
     "BENCHMARKS",
+    "MASKED",
     "Benchmark",
     "Listed",
     "Part",
     "Split",
     "State",
     "check",
+    "check_part",
     "folder_with",
     "read",
     "require",

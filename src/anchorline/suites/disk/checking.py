@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from anchorline.errors import UserError
 from anchorline.suites.disk.benchmark import Benchmark, Split, counted_images, labelled, root_folder
-from anchorline.suites.disk.part import Part
+from anchorline.suites.disk.part import Listed, Part
 from anchorline.suites.suite import StrPath
 
 
@@ -25,27 +26,42 @@ class State:
 def check(benchmark: Benchmark, root: StrPath) -> list[State]:
     """What lies below `root` of each split: number of images, class names, public checksums.
 
-    Reads listings and labels, decodes nothing.
+    Reads listings and labels, decodes nothing. Raises `UserError` if the root is no folder.
     """
     top = root_folder(root)
-    return [_state(benchmark, role, split, top) for role, split in benchmark.splits()]
+
+    def state(role: str, split: Split) -> State:
+        def named(listed: Listed) -> None:
+            if not role.startswith("outlier"):
+                labelled(role, split, listed, benchmark.classes, [])
+
+        return _state(role, split.part, split.name, top, named)
+
+    return [state(role, split) for role, split in benchmark.splits()]
 
 
-def _state(benchmark: Benchmark, role: str, split: Split, top: Path) -> State:
+def check_part(part: Part, root: StrPath) -> list[State]:
+    """As `check`, of a data set that stands alone; the splits are the roles."""
+    top = root_folder(root)
+    return [_state(split, part, split, top, lambda listed: None) for split in part.images]
+
+
+def _state(role: str, part: Part, split: str, top: Path, examine: Callable[[Listed], None]) -> State:
+    """`examine` raises `UserError` for classes that are not the data set's."""
+
     def state(words: str, good: bool = False) -> State:
-        return State(role, split.part, split.name, words, good)
+        return State(role, part, split, words, good)
 
-    found = split.part.find(top)
+    found = part.find(top)
     if found is None:
-        return state(split.part.missing(top))
+        return state(part.missing(top))
     try:
-        listed = split.part.read(found, split.name)
-        if not role.startswith("outlier"):
-            labelled(role, split, listed, benchmark.classes, [])
-        damaged = split.part.damaged(found)
+        listed = part.read(found, split)
+        examine(listed)
+        damaged = part.damaged(found)
     except (UserError, OSError) as error:
         return state(str(error))
-    held, whole = len(listed.paths), split.part.images[split.name]
+    held, whole = len(listed.paths), part.images[split]
     if whole is not None and held != whole:
         return state(f"{held:,} of {counted_images(whole)}")
     if damaged:
