@@ -18,6 +18,7 @@ from anchorline.checkpoints import write_tensors
 from anchorline.cli.continual import Continual, continual
 from anchorline.cli.options import SuiteOptions
 from anchorline.progress import Silent
+from anchorline.report.cells import signed
 from anchorline.tasks.continual import (
     METHODS,
     ContinualComparison,
@@ -301,7 +302,8 @@ def test_the_page(found):
         mean, deviation = last.loc["average_accuracy", method]
         cell = f"{mean:.1f} ± {deviation:.1f}"
         if method != "zero-shot":
-            cell += f" ({last.loc['delta_average_accuracy', method]['mean']:+.1f})"
+            change = round(float(last.loc["delta_average_accuracy", method]["mean"]), 1)
+            cell += f" ({signed(change, 1)})"
         assert f'<th scope="row">{method}</th><td>{cell}</td>' in markup
     for heading in ("In the end", "Forgetting", "What was lost on shifts", "What was lost on outliers"):
         assert f"<h2>{heading}</h2>" in markup

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from anchorline.methods import UNTOUCHED
 from anchorline.report.figures import (
+    ACCENT,
     COLOURS,
     FAINT,
     INK,
@@ -26,7 +27,7 @@ WIDTH = 1040  # pixels
 DASHES = ("solid", "dash")
 _PANELS = 3  # matrices side by side
 _READABLE = 12  # tasks: numbers in the cells of a larger matrix cannot be read
-_BLUES = ((0, "#ffffff"), (0.5, "#7fb8da"), (1, "#00507f"))
+_BLUES = ((0, "#ffffff"), (1, ACCENT))
 
 
 def final_figure(points: pd.DataFrame, panels: dict[str, str]) -> go.Figure:
@@ -159,4 +160,4 @@ def matrix_figure(matrix: pd.DataFrame, methods: Sequence[str]) -> go.Figure:
 def shown(point: pd.Series) -> str:
     """The mean with its deviation, if there is one."""
     spread = "" if math.isnan(point.deviation) else f" ± {point.deviation:.1f}"
-    return f"{point['mean']:.1f}{spread}"
+    return f"{round(float(point['mean']), 1) + 0.0:.1f}{spread}"  # no minus before a zero

@@ -10,6 +10,7 @@ import pandas as pd
 from anchorline.encoder import Encoder
 from anchorline.evaluation import MSP_TEMPERATURE
 from anchorline.methods import UNTOUCHED
+from anchorline.report.cells import signed
 from anchorline.studies.figure_page import Chart, measured, write_page
 from anchorline.suites.suite import Suite
 from anchorline.tasks.continual.figures import curve_figure, final_figure, matrix_figure, shown
@@ -53,6 +54,8 @@ _CURVES = (  # metric, heading, what is to be seen, title of the axis
     ),
 )
 
+_HIDING = "A click on the legend hides a line."
+
 
 def write_report(
     path: Path,
@@ -86,7 +89,9 @@ def write_report(
     for metric, title, text, axis in _CURVES:
         own = points[points.metric == metric]
         if not own.empty and own.task.nunique() > 1:
-            charts.append(Chart(title, f"{text} {spread}", curve_figure(own, axis), curve_sheet(own)))
+            charts.append(
+                Chart(title, f"{text} {spread} {_HIDING}", curve_figure(own, axis), curve_sheet(own))
+            )
     charts.append(
         Chart(
             "Accuracy of every task after every task",
@@ -129,9 +134,9 @@ def _sentences(final: pd.DataFrame) -> Iterator[str]:
         if not changes.empty:
             high = changes.loc[changes["mean"].idxmax()]
             low = changes.loc[changes["mean"].idxmin()]
-            ends = f"{high.method} does best ({high['mean']:+.1f} points)"
+            ends = f"{high.method} does best ({signed(round(float(high['mean']), 1), 1)} points)"
             if high.method != low.method:
-                ends += f" and {low.method} worst ({low['mean']:+.1f})"
+                ends += f" and {low.method} worst ({signed(round(float(low['mean']), 1), 1)})"
             yield f"Against the untouched encoder, {what}, {ends}."
 
 
@@ -158,6 +163,7 @@ def _facts(
             f"{one.row.name}: {one.row.about}" for one in learnt if one.classifier.seed == seeds[0]
         ),
         "Seeds": ", ".join(map(str, seeds)),
+        "Notes": "; ".join(suite.notes) or "none",
         "Learning rate": "one for the whole sequence, that of those tried with the best A on the val images "
         "of all tasks; nothing is trained on val. A task keeps its best epoch on its own val images",
         "Chosen on val": "; ".join(chosen) or "nothing",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from anchorline.methods import UNTOUCHED
-from anchorline.report.cells import DASH
+from anchorline.report.cells import DASH, signed
 from anchorline.studies.figure_page import Sheet
 from anchorline.tasks.continual.figures import shown
 
@@ -48,7 +48,8 @@ def final_sheet(points: pd.DataFrame) -> Sheet:
         text = shown(final.loc[(method, metric)])
         if method == UNTOUCHED or metric not in CHANGES:
             return text
-        return f"{text} ({final.loc[(method, CHANGES[metric]), 'mean']:+.1f})"
+        change = final.loc[(method, CHANGES[metric]), "mean"]
+        return f"{text} ({signed(round(float(change), 1), 1)})"
 
     methods = dict.fromkeys(points.method)
     rows = [[method, *(cell(method, metric) for metric in known)] for method in methods]
