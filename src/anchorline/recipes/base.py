@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,7 +83,10 @@ def root_of(request: Request, recipe: str, write: Callable[[Path], None]) -> Pat
         replica = request.out / "replica"
         if not replica.exists():
             request.narrator.say(f"drawing a replica into {replica} …")
-            write(replica)
+            half = replica.with_name("replica.part")
+            shutil.rmtree(half, ignore_errors=True)  # of a run that was interrupted
+            write(half)
+            half.rename(replica)
         return replica
     if request.root is None:
         raise UserError(
