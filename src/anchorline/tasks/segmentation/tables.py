@@ -17,7 +17,7 @@ from anchorline.tasks.segmentation.methods import BASELINE
 
 AXES = {"clean": "test", "shift_mean": "shifts", "corruption_mean": "corruptions"}
 _SCALE = ((0, "#ffffff"), (1, "#00639b"))
-_ROW, _SIDE = 25, 200  # pixels
+_ROW = 25  # pixels
 
 
 def methods_table(results: Results) -> Table:
@@ -89,9 +89,10 @@ def class_heat(results: Results, classes: Sequence[str]) -> go.Figure:
         xgap=1,
         ygap=1,
     )
-    width = min(1040, _SIDE + 90 * table.shape[1] + 40)
+    side = 16 + 7 * max(min(len(name), 26) for name in table.index)
+    width = min(1040, side + 90 * table.shape[1] + 40)
     height = _ROW * len(table) + 48
-    figure.update_layout(**plain_layout(width, height), margin={"l": _SIDE, "r": 8, "t": 40, "b": 8})
+    figure.update_layout(**plain_layout(width, height), margin={"l": side, "r": 8, "t": 40, "b": 8})
     quiet = {"fixedrange": True, "showgrid": False, "zeroline": False, "ticks": "", "showline": False}
     font = {"size": 12, "color": INK}
     names = [plot_text(name, 14) for name in table.columns]
