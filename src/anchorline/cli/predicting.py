@@ -16,7 +16,8 @@ from anchorline.errors import UserError
 from anchorline.loading import load_encoder
 from anchorline.predicting import Prediction, found_images
 from anchorline.runs import load
-from anchorline.tasks.segmentation import DrawnMask, is_segmentation_run, predict_masks
+from anchorline.tasks import segmentation
+from anchorline.tasks.segmentation import AdaptedSegmenter, DrawnMask, is_segmentation_run, predict_masks
 
 
 def predict(command: Predict) -> None:
@@ -27,19 +28,20 @@ def predict(command: Predict) -> None:
         raise UserError(f"{command.run} is a segmentation; say with --out DIR where its masks are to lie")
     if drawing and command.encoder:
         raise UserError(f"{command.run} is a segmentation, whose backbone is its own; leave --encoder out")
+    device = command.device or None
+    encoder = load_encoder(command.encoder, device) if command.encoder else None
+    adapted = segmentation.load(command.run, device=device) if drawing else load(command.run, encoder, device)
     if not command.images:
         raise UserError('no images are given; name files, folders or patterns, or "-" for standard input')
     names = (name for given in command.images for name in (_lines() if given == "-" else [given]))
     images = found_images(names)
     skipped: list[str] = []
-    device = command.device or None
-    if command.out:
-        masks = predict_masks(command.run, images, command.out, command.bad_images, skipped, device)
+    if isinstance(adapted, AdaptedSegmenter):
+        assert command.out is not None
+        masks = predict_masks(adapted, images, command.out, command.bad_images, skipped)
         _print_lines(command.format, DrawnMask, masks)
     else:
-        encoder = load_encoder(command.encoder, device) if command.encoder else None
-        classifier = load(command.run, encoder, device)
-        found = predicting.predict(classifier, images, command.bad_images, skipped)
+        found = predicting.predict(adapted, images, command.bad_images, skipped)
         _print_lines(command.format, Prediction, found)
     for sentence in skipped:
         warnings.warn(f"left out: {sentence}", stacklevel=1)
