@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from anchorline import UserError
-from anchorline.cli.options import MeasureOptions
 from anchorline.cli.measuring import read_options
+from anchorline.cli.options import MeasureOptions
 from anchorline.evaluation import Options
 
 MODELS = "name,shift_accuracy,id_accuracy\nx,50,75\ny,62.5,80\n"

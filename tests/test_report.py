@@ -89,11 +89,12 @@ def detail(
     method: str = "ftp",
     classes: Sequence[str] = ("cat", "dog"),
     outliers: Sequence[str] = ("flags",),
+    path: str = "cat/1.png",
 ) -> MethodDetails:
     scores = np.linspace(0, 1, 50)
     histograms = [Histogram("test", "test", scores)]
     histograms += [Histogram(name, "outlier", scores) for name in outliers]
-    mistake = Mistake(PNG, "sketch", f"{classes[0]}/1.png", classes[0], classes[-1], 0.987)
+    mistake = Mistake(PNG, "sketch", path, classes[0], classes[-1], 0.987)
     accuracy = pd.DataFrame(81.25, index=list(classes), columns=["test", "sketch"])
     accuracy.iloc[0, 1] = np.nan
     changes = pd.DataFrame({"broken": [1200, 3], "mended": [200, 13]}, index=["test", *outliers])
@@ -287,7 +288,7 @@ def test_names_are_text_everywhere(tmp_path: Path):
 
 
 def test_undecodable_paths_are_written_as_escapes(tmp_path: Path):
-    assert "caf\\udce9" in page(tmp_path, table(), [detail(classes=["caf\udce9", "dog"])])
+    assert "caf\\udce9" in page(tmp_path, table(), [detail(path="caf\udce9.png")])
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path):

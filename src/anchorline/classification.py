@@ -62,7 +62,7 @@ class Classification:
             inputs = augment(inputs, self.augmentation, seeds)
         return self._ready(inputs), self._template(step)
 
-    def labels(self, chosen: Tensor) -> Tensor:
+    def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
         return self.learn.labels[chosen].to(self.device)
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:

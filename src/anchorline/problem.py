@@ -28,8 +28,8 @@ class Problem(Protocol):
         """The model's arguments for the examples numbered `chosen`, int64 [N]; `seeds` has one for the
         augmentation of each."""
 
-    def labels(self, chosen: Tensor) -> Tensor:
-        """The labels of these examples, [N, …]."""
+    def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
+        """The labels of these examples, [N, …]; some are augmented as their images are."""
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The mean loss of a batch of outputs [N, …]."""

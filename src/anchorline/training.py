@@ -170,10 +170,10 @@ class _Loop:
         for part in torch.split(chosen, self.batch // self.training.accumulate):
             rank, share = self.accelerator.process_index, self.batch // self.parts
             mine = part[rank * share : (rank + 1) * share]
-            seeds = [mixed_seed(self.seed, 1, step, example) for example in mine.tolist()]
             with self._autocast():
-                outputs = self.model(*self.problem.batch(mine, seeds, step))
-            loss = self.problem.loss(_gathered(outputs), self.problem.labels(part))
+                outputs = self.model(*self.problem.batch(mine, self._seeds(mine, step), step))
+            labels = self.problem.labels(part, self._seeds(part, step))
+            loss = self.problem.loss(_gathered(outputs), labels)
             loss = loss / self.training.accumulate
             self.accelerator.backward(loss)
             total += loss.item()
@@ -189,6 +189,9 @@ class _Loop:
         order = torch.Generator().manual_seed(mixed_seed(self.seed, 0, epoch))
         shuffled = torch.randperm(len(self.problem), generator=order)
         return shuffled[place * self.batch : (place + 1) * self.batch]
+
+    def _seeds(self, chosen: Tensor, step: int) -> list[int]:
+        return [mixed_seed(self.seed, 1, step, example) for example in chosen.tolist()]
 
     def _val_loss(self) -> Tensor:
         """Loss of a batch of val, the same on every process; each call of a step draws another."""

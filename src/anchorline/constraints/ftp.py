@@ -80,8 +80,8 @@ class FTP(Constrained):
     def start_from_here(self) -> None:
         """Let every radius start at its parameter's present distance from the anchor, not at the anchor.
 
-        For parameters that begin elsewhere, because they go on from another training. Call it before the first
-        step; the first gradient then already moves the radii.
+        For parameters that begin elsewhere, because they go on from another training. Call it before the
+        first step; the first gradient then already moves the radii.
         """
         for one in self._held:
             self._begin(one)

@@ -174,7 +174,7 @@ class _Work:
         model.check(*self.architecture.size)
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         return train(
-            Segmentation(model, method.training.augmentation, learn, choose, self.seed),
+            Segmentation(model, method.training.augmentation, learn, choose),
             method.constraint,
             method.training,
             seed=self.seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,6 @@ from torch import Tensor
 from anchorline.augmentation import Augmentation
 from anchorline.encoder import as_images
 from anchorline.merit import Merit
-from anchorline.recipe import mixed_seed
 from anchorline.tasks.segmentation.augmenting import augment
 from anchorline.tasks.segmentation.measuring import counted, mean_iou
 from anchorline.tasks.segmentation.model import Segmenter
@@ -31,7 +30,7 @@ class Masked:
         return len(self.images)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Segmentation:
     """A segmenter that learns the class of each pixel; val chooses by mIoU (ties: lower cross-entropy).
 
@@ -39,15 +38,12 @@ class Segmentation:
         model: on its backbone's device.
         augmentation: of the training images.
         learn, choose: the images of train and of val.
-        seed: of the augmentation.
     """
 
     model: Segmenter
     augmentation: Augmentation
     learn: Masked
     choose: Masked
-    seed: int = 0
-    _step: int = field(default=0, init=False)
 
     @property
     def device(self) -> torch.device:
@@ -57,13 +53,12 @@ class Segmentation:
         return len(self.learn)
 
     def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor]:
-        self._step = step
-        images = augment(self.learn.images[chosen], self.augmentation, self._seeds(chosen))
+        images = augment(self.learn.images[chosen], self.augmentation, seeds)
         return (as_images(images, self.device),)
 
-    def labels(self, chosen: Tensor) -> Tensor:
-        """Masks int64 [N, H, W], moved as the images of the last batch are."""
-        masks = augment(self.learn.masks[chosen], self.augmentation, self._seeds(chosen))
+    def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
+        """Masks int64 [N, H, W], moved as their images are."""
+        masks = augment(self.learn.masks[chosen], self.augmentation, seeds)
         return masks.to(self.device).long()
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -87,10 +82,6 @@ class Segmentation:
             counts.append(counted(logits.argmax(1), truth, logits.shape[1]))
         miou, loss = mean_iou(torch.cat(counts).sum(0)), sum(losses) / len(self.choose)
         return (miou, -loss), {"val_miou": 100 * miou, "val_cross_entropy": loss}
-
-    def _seeds(self, chosen: Tensor) -> list[int]:
-        """One a chosen image, the same for image and mask, on whichever process either is needed."""
-        return [mixed_seed(self.seed, self._step, image) for image in chosen.tolist()]
 
 
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
