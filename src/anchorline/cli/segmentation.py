@@ -121,10 +121,9 @@ def _suite(command: Segment) -> SegmentationSuite:
     from anchorline.errors import UserError
     from anchorline.tasks.segmentation.scenes import scenes
     from anchorline.tasks.segmentation.sets import SegmentationSuite
-    from anchorline.tasks.segmentation.voc import pascal_context, person_part, voc2012
+    from anchorline.tasks.segmentation.voc import READERS
 
-    on_disk = {"voc2012": voc2012, "pascal-context": pascal_context, "pascal-person-part": person_part}
-    known = ("scenes", *on_disk)
+    known = ("scenes", *READERS)
     folders = command.train or command.val or command.test or command.shift
     if folders and (command.suite or command.root):
         raise UserError("--suite or --root and folders (--train, --test …) exclude each other; give one")
@@ -146,4 +145,4 @@ def _suite(command: Segment) -> SegmentationSuite:
         return scenes()
     if command.root is None:
         raise UserError(f"--suite {name} is read from disk; say with --root DIR where VOCdevkit lies")
-    return on_disk[name](command.root)
+    return READERS[name](command.root)

@@ -11,6 +11,7 @@ from anchorline.cli.options import SuiteOptions
 from anchorline.errors import UserError
 from anchorline.suites import SUITES, Suite
 from anchorline.suites.disk import BENCHMARKS
+from anchorline.suites.disk.masked import MASKED
 
 
 def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:
@@ -43,6 +44,10 @@ def _named(name: str, options: SuiteOptions) -> Suite:
         if options.root:
             raise UserError(f"--root {options.root}: {name} is in the package; leave --root out")
         return SUITES[name]()
+    if name in MASKED:
+        raise UserError(
+            f"{name} has a class for each pixel; use 'anchorline segment --suite {name} --root DIR'"
+        )
     if name not in BENCHMARKS:
         raise UserError(
             f"unknown suite {name!r}{suggestion(name, [*SUITES, *BENCHMARKS])}; in the package are "
