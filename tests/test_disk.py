@@ -189,6 +189,17 @@ def test_check_says_where_no_number_is_published(root):
         toy.read(root)
 
 
+def test_a_whole_copy_may_be_of_several_versions(root):
+    toy = replace(TOY, test=Split(replace(TEST, images={"test": (6, 1_700)})))
+    assert check(toy, root)[1].state == "complete: 6 images"
+    assert len(toy.read(root).test) == 6
+    next((root / "test").glob("*.png")).unlink()
+    state = check(toy, root)[1]
+    assert (state.good, state.state) == (False, "5 of 6 or 1,700 images")
+    with pytest.raises(UserError, match="holds 5 of 6 or 1,700 images; get it anew"):
+        toy.read(root)
+
+
 def test_check_names_a_wrong_class(root):
     (root / "test/cat-0.png").rename(root / "test/cart-0.png")
     assert "unknown class 'cart'" in check(TOY, root)[1].state
@@ -251,7 +262,9 @@ def test_checking_from_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     cifar.write(tmp_path)
     (tmp_path / "svhn/test_32x32.mat").write_bytes(b"no such thing")
-    main(["suites", "cifar10", "--root", str(tmp_path)])
+    with pytest.raises(SystemExit) as left:
+        main(["suites", "cifar10", "--root", str(tmp_path)])
+    assert left.value.code == 1  # for scripts
     out = capsys.readouterr().out
     assert "100 of 50,000 images" in out
     assert "cannot read" in out
@@ -287,7 +300,8 @@ def test_downloads_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(BENCHMARKS, "toy", toy)
     lay(root, "train", "ant", "cat")
     lay(root, "noise", "x", count=1)  # not whole
-    main(["suites", "toy", "--root", str(root), "--download"])
+    with pytest.raises(SystemExit, match="1"):
+        main(["suites", "toy", "--root", str(root), "--download"])
     assert got == [Path(root)]
     out = capsys.readouterr().out
     assert "test: downloading from https://example.org/test; licence: none" in out
@@ -295,6 +309,19 @@ def test_downloads_what_is_missing(tmp_path, monkeypatch, capsys):
     assert "noise: to be got by hand" in out
     assert "train: to be got by hand" not in out
     assert "2 of 4 sets are complete." in out
+    monkeypatch.setitem(BENCHMARKS, "toy", replace(toy, shifts={}, outliers={}))
+    main(["suites", "toy", "--root", str(root)])  # all is whole, the exit status is 0
+    assert "2 of 2 sets are complete." in capsys.readouterr().out
+
+
+def test_a_download_that_leaves_half_a_copy_is_no_success(tmp_path, monkeypatch, capsys):
+    toy = replace(TOY, test=Split(replace(TEST, download=lambda root: None)), shifts={}, outliers={})
+    monkeypatch.setitem(BENCHMARKS, "toy", toy)
+    lay(tmp_path, "train", "ant", "cat")
+    lay(tmp_path, "test", "ant", count=1)
+    with pytest.raises(SystemExit, match="2"):
+        main(["suites", "toy", "--root", str(tmp_path), "--download"])
+    assert "test could not be downloaded whole" in capsys.readouterr().err
 
 
 def test_one_download_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
@@ -312,7 +339,7 @@ def test_one_download_that_fails_does_not_stop_the_others(tmp_path, monkeypatch,
     said = capsys.readouterr()
     assert "train: no route to host" in said.out
     assert "1 of 4 sets are complete." in said.out
-    assert "train could not be downloaded, for the reasons that stand above" in said.err
+    assert "train could not be downloaded whole, for the reasons that stand above" in said.err
 
 
 def test_a_download_that_fails(tmp_path, monkeypatch):

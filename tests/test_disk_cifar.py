@@ -299,6 +299,19 @@ def test_places_by_list_or_by_hash(tmp_path, monkeypatch):
     by_list = listed(PLACES365, tmp_path)
     assert by_list.paths == ("Places365_test_00000003.jpg", "Places365_test_00000007.jpg")
 
+    file = tmp_path / "places365/places365_test_list.txt"  # as in some copies: with folder and label
+    file.write_text("test_256/Places365_test_00000007.jpg 3\n\n")
+    assert listed(PLACES365, tmp_path).paths == by_list.paths[1:]
+    file.write_text("another.jpg\n")
+    with pytest.raises(UserError, match=r"no image in .* is in the list .*places365_test_list.txt"):
+        listed(PLACES365, tmp_path)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="it is not UTF-8 text"):
+        listed(PLACES365, tmp_path)
+    file.write_text("another.jpg\n")
+    (folder / file.name).write_text(by_list.paths[0])  # a list among the images comes first
+    assert listed(PLACES365, tmp_path).paths == by_list.paths[:1]
+
 
 def test_plain_files_are_never_empty(tmp_path):
     (tmp_path / "empty.bin").write_bytes(b"")

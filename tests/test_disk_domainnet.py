@@ -31,7 +31,7 @@ def root(whole, tmp_path):
 
 
 def read(root, name="domainnet"):
-    return BENCHMARKS[name].read(root)  # the lists say how many images are whole
+    return BENCHMARKS[name].read(root, complete=False)
 
 
 def sentence(root, name="domainnet") -> str:
@@ -82,9 +82,15 @@ def test_the_released_part_is_taken_where_its_lists_lie(root, monkeypatch):
     (top / names[0]).write_text("".join(half[345:]))
     (top / names[1]).write_text("".join(half[:345]))
     suite = read(root, "domainnet-50")
-    assert {*suite.train.paths, *suite.val.paths} == {line.split()[0] for line in half}
-    assert "train: by " + " and ".join(names) + ", of unknown origin" in suite.notes
-    assert "MD5" in next(state.state for state in check(BENCHMARKS["domainnet-50"], root))
+    assert set(suite.train.paths) == {line.split()[0] for line in half[345:]}
+    assert set(suite.val.paths) == {line.split()[0] for line in half[:345]}
+    assert (suite.train.name, suite.val.name) == ("train", "val")
+    for images in (suite.train, suite.val):
+        shown = [suite.classes[label] for label in images.labels]
+        assert shown == [path.split("/")[1].replace("_", " ") for path in images.paths]
+    assert "train: train and val by " + " and ".join(names) + ", of unknown origin" in suite.notes
+    assert not any("split off" in note for note in suite.notes)
+    assert domainnet._PARTS["real"].damaged(top) in names
 
     monkeypatch.setattr(domainnet, "_RELEASED", {name: md5_of(top / name) for name in names})
     assert any("as FTP released them" in note for note in read(root, "domainnet-50").notes)
@@ -95,17 +101,45 @@ def test_all_of_real_may_come_from_the_released_lists_alone(root):
     all_of_real = lines(top / "real_train.txt")
     (top / "real_train_100_percent_split.txt").write_text("".join(all_of_real[100:]))
     (top / "real_val_100_percent_split.txt").write_text("".join(all_of_real[:100]))
-    assert not any("percent_split" in note for note in read(root).notes)
     (top / "real_train.txt").unlink()
     suite = read(root)
     assert len(suite.train) + len(suite.val) == len(all_of_real)
+    assert len(suite.val) == 100
     assert any("real_train_100_percent_split.txt" in note for note in suite.notes)
 
 
 def test_the_original_version_is_told_by_its_number_of_images(root, monkeypatch):
     assert not any("original version" in note for note in read(root).notes)
-    monkeypatch.setitem(domainnet._ORIGINAL, "sketch", 345)
+    monkeypatch.setitem(domainnet._TEST, "sketch", (344, 345))
     assert "sketch: the original version, not the cleaned one" in read(root).notes
+    name = "sketch_test.txt"
+    monkeypatch.setitem(domainnet._RELEASED_TEST, name, md5_of(root / "domainnet" / name))
+    assert f"sketch: by {name} of the original version, as FTP released it" in read(root).notes
+
+
+def test_a_list_that_was_cut_off_is_no_whole_copy(root):
+    """Fewer classes would compete, and the accuracy would rise."""
+    with pytest.raises(UserError, match="holds 2,070 of 120,906 or 122,563 images"):
+        BENCHMARKS["domainnet"].read(root)
+    file = root / "domainnet/real_test.txt"
+    file.write_text("".join(lines(file)[:100]))
+    states = check(BENCHMARKS["domainnet"], root)
+    assert not any(state.good for state in states)
+    assert states[1].state == "100 of 52,041 or 52,764 images"
+
+
+def test_test_images_in_train_are_refused(root):
+    top = root / "domainnet"
+    test = (top / "real_test.txt").read_text()
+    train = top / "real_train.txt"
+    good = train.read_text()
+    train.write_text(good + test)
+    assert "share 345 images, such as real/" in sentence(root)
+    train.write_text(good + "\n" + lines(train)[0])
+    assert "expected each image once" in sentence(root)
+    (top / "real_train_100_percent_split.txt").write_text(good)
+    (top / "real_val_100_percent_split.txt").write_text(good.splitlines()[0])
+    assert "_split.txt of " + str(top) + " share 1 image, such as" in sentence(root)
 
 
 def test_a_missing_look_is_left_out_and_says_where_to_get_it(root):
@@ -133,8 +167,14 @@ def test_a_list_that_is_none_is_explained(root):
     good = file.read_text()
     file.write_text(good + "<html>\n")
     assert "line 346 of" in sentence(root)
+    file.write_text(good + "\n")  # a blank line at the end does no harm
+    read(root)
+    file.write_text(good.replace(".jpg 344", ".jpg 7"))
+    assert "expected 344, the number of that class" in sentence(root)
+    file.write_text(good, encoding="utf-16")  # as a shell of Windows writes
+    assert "it is not UTF-8 text" in sentence(root)
     file.write_text(good.replace("real/zebra/", "real/zebras/"))
-    assert "unknown class" in sentence(root)
+    assert "expected a known class" in sentence(root)
     assert "'zebra'" in sentence(root)
     file.write_text(good.replace("real/", "clipart/"))
     assert "expected real/CLASS/IMAGE.jpg" in sentence(root)

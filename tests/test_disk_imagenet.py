@@ -218,8 +218,32 @@ def test_every_list_gives_the_same_labels(root, flat):
 
     (folder.parent / "val.txt").write_text("".join(numbers[1:]))
     assert stems[0] in sentence(read_flat, folder)
-    (folder.parent / "val.txt").write_text("no list")
+    for wrong in ("no list", f"{stems[0]}.JPEG -5\n", f"{stems[0]}.JPEG 1000\n"):
+        (folder.parent / "val.txt").write_text(wrong)
+        assert "cannot read the labels" in sentence(read_flat, folder)
+    (folder.parent / "val.txt").rename(folder.parents[1] / "val.txt")  # of something else
+    assert "have no labels" in sentence(read_flat, folder)
+
+
+def test_a_broken_list_of_val_is_explained(root, flat):
+    folder, _ = flat
+    archive = folder.parent / f"{DEVKIT}.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(root / "imagenet" / DEVKIT, DEVKIT)
+    whole = archive.read_bytes()
+    for content in (whole[: len(whole) // 3], whole[: len(whole) * 9 // 10], b""):
+        archive.write_bytes(content)
+        assert "cannot read the labels" in sentence(read_flat, folder)
+    archive.unlink()
+
+    shutil.copytree(root / "imagenet" / DEVKIT, folder.parent / DEVKIT)
+    (folder.parent / DEVKIT / "data/meta.mat").write_bytes(b"")
     assert "cannot read the labels" in sentence(read_flat, folder)
+    shutil.rmtree(folder.parent / DEVKIT)
+
+    for row in ("ILSVRC2012_val_00000001", "ILSVRC2012_val_00000001,n00000000 1 2 3 4"):
+        (folder.parent / "LOC_val_solution.csv").write_text(f"ImageId,PredictionString\n{row}\n")
+        assert "cannot read the labels" in sentence(read_flat, folder)
 
 
 def test_val_in_folders_needs_no_list(root, tmp_path):
@@ -326,6 +350,9 @@ def test_an_unreadable_objectnet_image_is_an_unreadable_file(tmp_path):
 def test_objectnet_half_extracted_is_explained(root, tmp_path):
     found = tmp_path / "objectnet-1.0"
     shutil.copytree(root / "objectnet-1.0", found)
+    for image in (found / "images/chair").iterdir():
+        image.unlink()
+    assert "images/chair holds no images" in sentence(OBJECTNET.read, found, "test")
     shutil.rmtree(found / "images/chair")
     assert "lacks 1 of the 4 folders" in sentence(OBJECTNET.read, found, "test")
     table = found / "mappings/objectnet_to_imagenet_1k.json"
@@ -381,6 +408,10 @@ def test_imagenet_r_is_split_by_the_released_lists_where_they_lie_beside_it(root
     assert IMAGENET_R.read(found, "train").paths == paths[1:]
     assert IMAGENET_R.read(found, "train").notes == ("by imagenet-r_train.yaml, of unknown origin",)
     assert IMAGENET_R.damaged(found) == "imagenet-r_train.yaml"
+    test = (found / "imagenet-r_test.yaml").read_text()
+    (found / "imagenet-r_test.yaml").write_text(f"{test}- data/imagenet-r/{paths[1]}\n")
+    assert f"share 1 image, such as {paths[1]}" in sentence(IMAGENET_R.read, found, "train")
+    (found / "imagenet-r_test.yaml").write_text(test)
     (found / paths[0]).unlink()
     assert f"lacks {paths[0]}" in sentence(IMAGENET_R.read, found, "test")
 

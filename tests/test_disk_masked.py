@@ -63,7 +63,8 @@ def test_listing(root, capsys, monkeypatch):
         out = capsys.readouterr().out
         assert all(text in out for text in (part.source, part.licence, part.layout))
         assert ("--download gets it" in out) == (name == "voc2012")
-    main(["suites", "voc2012", "--root", str(root)])
+    with pytest.raises(SystemExit, match="1"):
+        main(["suites", "voc2012", "--root", str(root)])
     assert "20 of 1,464 images" in capsys.readouterr().out
 
 
@@ -77,6 +78,7 @@ def test_download(tmp_path, monkeypatch, capsys):
         assert root == str(tmp_path)
 
     monkeypatch.setattr("torchvision.datasets.voc.download_and_extract_archive", extract)
-    main(["suites", "voc2012", "--root", str(tmp_path), "--download"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["suites", "voc2012", "--root", str(tmp_path), "--download"])
     assert got == [("VOCtrainval_11-May-2012.tar", "6cd6e144f989b92b3379bac3b3de84fd")]
     assert "20 of 1,464 images" in capsys.readouterr().out

@@ -92,7 +92,9 @@ def _known() -> None:
         title="\nfor segmentation: anchorline segment --suite NAME --root DIR (scenes is in the package)",
     )  # fmt: skip
     for part in MASKED.values():
-        masked.add_row(part.name, *(f"{images:,}" for images in part.images.values()), part.about)
+        masked.add_row(
+            part.name, *(part.size(split).removesuffix(" images") for split in part.images), part.about
+        )
     Console().print(masked)
     Console().print(
         "'anchorline suites NAME' says where to get the sets of one, 'anchorline suites NAME --root DIR' "
@@ -122,8 +124,8 @@ def _describe(name: str, about: str, parts: list[tuple[Part, list[tuple[str, Spl
     console.print(f"[bold]{name}[/]: {about}")
     for part, roles in parts:
         console.print(f"\n[bold]{part.name}[/]: {part.about}")
-        sizes = [(role, part.images[split.name]) for role, split in roles]
-        console.print(f"  for:      {_few(role + (f' ({n:,} images)' if n else '') for role, n in sizes)}")
+        sizes = [(role, part.size(split.name)) for role, split in roles]
+        console.print(f"  for:      {_few(role + (f' ({size})' if size else '') for role, size in sizes)}")
         console.print(f"  where:    {part.source}", markup=False)
         console.print(f"  licence:  {part.licence}", markup=False)
         console.print(f"  expected: {part.layout}", markup=False)
@@ -135,34 +137,42 @@ def _describe(name: str, about: str, parts: list[tuple[Part, list[tuple[str, Spl
 def _look(name: str, root: Path, states: Callable[[Path], list[State]], download: bool) -> None:
     """What lies below the root, after what is lacking was downloaded, if asked for.
 
-    Raises `UserError` at the end if some of it could not be had.
+    Raises `UserError` at the end if a download leaves something that is not whole; exits with status 1, for
+    scripts, if anything is not whole.
     """
-    failed = _download(states, root.expanduser()) if download else []
-    _report(name, root, states(root))
+    tried = _download(states, root.expanduser()) if download else []
+    found = states(root)
+    _report(name, root, found)
+    failed = {one.part.name: None for one in found if not one.good and one.part.name in tried}
     if failed:
-        raise UserError(f"{', '.join(failed)} could not be downloaded, for the reasons that stand above")
+        raise UserError(
+            f"{', '.join(failed)} could not be downloaded whole, for the reasons that stand above; where a "
+            "broken copy is in the way, move it away first"
+        )
+    if not all(one.good for one in found):
+        raise SystemExit(1)
 
 
 def _download(states: Callable[[Path], list[State]], top: Path) -> list[str]:
-    """Get what is missing or not whole, as far as one may; the names of what could not be had."""
+    """Get what is missing or not whole, as far as one may; the names of what was tried."""
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
         top.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make {top} ({error.strerror}); give another --root DIR") from error
-    failed = []
+    tried = []
     lacking = {id(one.part): one.part for one in states(top) if not one.good}
     for part in lacking.values():
         if part.download is None:
             console.print(f"{part.name}: to be got by hand")
             continue
         console.print(f"{part.name}: downloading from {part.source}; licence: {part.licence}")
+        tried.append(part.name)
         try:
             part.download(top)
         except UserError as error:  # the others may well be had
             console.print(f"{part.name}: {error}", style="yellow")
-            failed.append(part.name)
-    return failed
+    return tried
 
 
 def _report(name: str, root: Path, states: list[State]) -> None:

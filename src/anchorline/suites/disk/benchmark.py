@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from anchorline.errors import UserError
 from anchorline.suites.disk.part import Listed, Part
@@ -42,9 +43,10 @@ class Split:
         if found is None:
             return None
         listed = self.part.read(found, self.name)
-        held, whole = len(listed.paths), self.part.images[self.name]
-        if not held or (complete and whole is not None and held != whole):
-            of = "no image" if whole is None else f"{held:,} of {counted_images(whole)}"
+        held = len(listed.paths)
+        if not held or (complete and not self.part.is_whole(self.name, held)):
+            size = self.part.size(self.name)
+            of = f"{held:,} of {size}" if size else "no image"
             raise UserError(f"{self.part.name} ({self.name}) in {found} holds {of}; get it anew")
         return listed
 
@@ -122,12 +124,16 @@ class Benchmark:
                 out = "is" if len(names) == 1 else f"and {len(names) - 1} more are"
                 notes.append(f"{kind} {names[0]!r} {out} left out: {why}")
 
-        train = labelled("train", self.train, needed(self.train), classes, notes)
+        learnt = needed(self.train)
+        train = labelled("train", self.train, learnt, classes, notes)
         if train.columns:
             absent = next(name for i, name in enumerate(classes) if i not in train.columns)
             raise UserError(f"train of {self.name} below {top} holds no image of {absent!r}; get it anew")
         test = labelled("test", self.test, needed(self.test), classes, notes)
-        train, val = split_val(train, classes, notes, self.val_share)
+        if learnt.val:
+            train, val = published_val(train, learnt.val, len(classes))
+        else:
+            train, val = split_val(train, classes, notes, self.val_share)
         outliers: dict[str, ImageSet] = {}
         for name, _, listed in optional("outlier set", self.outliers):
             outliers[name] = ImageSet(name, listed.source, listed.paths)
@@ -184,6 +190,18 @@ def labelled(
     notes += [f"{set_name}: {note}" for note in listed.notes]
     merged = tuple(tuple(index[name] for name in group) for group in listed.merged)
     return ImageSet(set_name, listed.source, tuple(path for path, _ in pairs), labels, columns, merged=merged)
+
+
+def published_val(train: ImageSet, listed: frozenset[str], classes: int) -> tuple[ImageSet, ImageSet]:
+    """Train without the images that a published list has for val, and these."""
+    held = np.array([path in listed for path in train.paths])
+
+    def part(name: str, chosen: npt.NDArray[np.bool_]) -> ImageSet:
+        images = train.select(np.flatnonzero(chosen))
+        assert images.labels is not None
+        return replace(images, name=name, columns=columns_of(images.labels, classes))
+
+    return part("train", ~held), part("val", held)
 
 
 def counted_images(count: int) -> str:

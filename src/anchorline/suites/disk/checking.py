@@ -61,11 +61,11 @@ def _state(role: str, part: Part, split: str, top: Path, examine: Callable[[List
         damaged = part.damaged(found)
     except (UserError, OSError) as error:
         return state(str(error))
-    held, whole = len(listed.paths), part.images[split]
-    if whole is not None and held != whole:
-        return state(f"{held:,} of {counted_images(whole)}")
+    held, size = len(listed.paths), part.size(split)
+    if size and not part.is_whole(split, held):
+        return state(f"{held:,} of {size}")
     if damaged:
         return state(f"{counted_images(held)}, but {damaged} is not the published file (its MD5 differs)")
-    if whole is None:
+    if not size:
         return state(f"{counted_images(held)}; no number is published to compare it with", good=held > 0)
     return state(f"complete: {counted_images(held)}", good=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from anchorline.errors import UserError
 from anchorline.suites.disk.arrays import Images, named, pickled, plain, planes
 from anchorline.suites.disk.downloading import from_torchvision
-from anchorline.suites.disk.part import Listed, Part, folder_with, require
+from anchorline.suites.disk.part import Listed, Part, folder_with, require, text_of
 from anchorline.suites.images import Arrays
 
 CIFAR10_CLASSES = (
@@ -42,7 +42,7 @@ def _cifar100(folder: Path, split: str) -> Listed:
     meta = folder / ("fine_label_names.txt" if binary else "meta")
     require("CIFAR-100", folder, [file.name, meta.name])
     if binary:
-        classes = meta.read_text(encoding="utf-8").split()
+        classes = text_of("CIFAR-100", meta).split()
         batch, numbers = _binary(file, 2)  # coarse label, fine label, pixels
     else:
         classes = pickled(meta).get("fine_label_names", [])
@@ -94,7 +94,7 @@ CIFAR100 = Part(
     source="https://www.cs.toronto.edu/~kriz/cifar.html",
     licence="not stated; its authors ask to be cited",
     layout="cifar-100-python (train, test, meta), or cifar-100-binary (test.bin, fine_label_names.txt …)",
-    images={"train": 50_000, "test": 10_000},
+    images={"test": 10_000},
     find=folder_with(
         ("meta", "fine_label_names.txt"),
         below=("cifar-100-python", "cifar-100-binary", "cifar100/cifar-100-python", "cifar100"),

@@ -99,7 +99,7 @@ CIFAR102 = Part(
     source="https://github.com/modestyachts/cifar-10.2",
     licence="not stated",
     layout="cifar10.2 (cifar102_test.npz)",
-    images={"train": 10_000, "test": 2000},
+    images={"test": 2000},
     find=folder_with(("cifar102_test.npz",), below=("cifar10.2", "cifar-10.2", "CIFAR-10.2")),
     read=_cifar102,
 )

@@ -17,8 +17,9 @@ from anchorline.suites.disk.class_folders import in_class_folders, usual
 from anchorline.suites.disk.downloading import from_urls
 from anchorline.suites.disk.imagenet_classes import NAME_OF_R
 from anchorline.suites.disk.imagenet_shifts import HENDRYCKS
-from anchorline.suites.disk.part import Listed, Part, md5_of
+from anchorline.suites.disk.part import Listed, Part, md5_of, text_of
 from anchorline.suites.disk.portions import portion
+from anchorline.suites.suite import counted
 
 LISTS = "https://github.com/GT-RIPL/CODA-Prompt, dataloaders/splits"
 TEST_SHARE = 0.2
@@ -36,6 +37,12 @@ def _read(found: Path, split: str) -> Listed:
         return everything
     if all((found / name).is_file() for name in _RELEASED):
         chosen, note = _listed(found, split, everything.paths)
+        shared = {*chosen} & {*_listed(found, "train" if split == "test" else "test", everything.paths)[0]}
+        if shared:
+            raise UserError(
+                f"imagenet-r: {' and '.join(_RELEASED)} of {found} share {counted(len(shared), 'image')}, "
+                f"such as {everything.paths[min(shared)]}; get both from {LISTS}"
+            )
     else:
         drawn = portion(everything.paths, everything.names, TEST_SHARE, "imagenet-r")
         chosen = drawn if split == "test" else np.setdiff1d(np.arange(len(everything.paths)), drawn).tolist()
@@ -55,7 +62,7 @@ def _listed(found: Path, split: str, paths: tuple[str, ...]) -> tuple[list[int],
     name = f"imagenet-r_{split}.yaml"
     index = {path: number for number, path in enumerate(paths)}
     chosen = []
-    for line in (found / name).read_text(encoding="utf-8").splitlines():
+    for line in text_of("imagenet-r", found / name).splitlines():
         _, inner, path = line.partition("imagenet-r/")  # "- data/imagenet-r/n02128757/sculpture_4.jpg"
         if not inner:
             continue  # the labels, which the folders tell as well

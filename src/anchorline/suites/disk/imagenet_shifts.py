@@ -18,6 +18,7 @@ from anchorline.suites.disk.part import Listed, Part, folder_with
 _FIRST = tuple(WNIDS[:3])
 HENDRYCKS = "https://people.eecs.berkeley.edu/~hendrycks/"
 _ZENODO = "https://zenodo.org/record/2235448"
+_TRAIN, _VAL = 1_281_167, 50_000  # images
 _HUB = "https://huggingface.co/datasets/"
 # On the hub the class is the end of a file's name: n01440764_18_n01440764.JPEG.
 _PATH_OF_1K = re.compile(r"(?:.*/)?(?P<stem>\w+)_(?P<folder>n\d{8})\.(?P<ending>JPEG)")
@@ -28,8 +29,8 @@ _PATH_OF_V2 = re.compile(r".*/(?P<folder>\d{1,3})/(?P<stem>[\w-]+)\.(?P<ending>j
 def _download_1k(root: Path) -> None:
     """Beside what is there already, if anything is."""
     splits = [
-        HubSplit(name, folder, IMAGENET.images[folder] or 0, _PATH_OF_1K)
-        for name, folder in (("validation", "val"), ("train", "train"))
+        HubSplit(name, folder, images, _PATH_OF_1K)
+        for name, folder, images in (("validation", "val", _VAL), ("train", "train", _TRAIN))
     ]
     from_hub("ILSVRC/imagenet-1k", splits, gated=True)(IMAGENET.find(root) or root / "imagenet")
 
@@ -49,7 +50,7 @@ IMAGENET = Part(
     licence="ImageNet's terms of access: non-commercial research and education",
     layout="imagenet/train/n01440764/*.JPEG …, and imagenet/val in such folders, or its 50,000 files with "
     f"{DEVKIT}.tar.gz, LOC_val_solution.csv or val.txt beside it",
-    images={"train": 1_281_167, "val": 50_000},
+    images={"train": _TRAIN, "val": _VAL},
     find=folder_with(
         (*(f"{split}/{wnid}" for split in ("train", "val") for wnid in _FIRST),
          f"train/{_FIRST[0]}.tar", "val/ILSVRC2012_val_00000001.JPEG"),

@@ -25,7 +25,7 @@ from anchorline.suites.images import Folder
 
 DEVKIT = "ILSVRC2012_devkit_t12"
 _TRUTH, _META = "data/ILSVRC2012_validation_ground_truth.txt", "data/meta.mat"
-_KAGGLE = "LOC_val_solution.csv"
+_KAGGLE, _VAL = "LOC_val_solution.csv", "val.txt"
 _DEPTH = 4  # folders upwards: Kaggle's csv lies three above ILSVRC/Data/CLS-LOC
 
 
@@ -46,22 +46,31 @@ def _labels(folder: Path) -> dict[str, str]:
         (DEVKIT, _devkit_folder),
         (f"{DEVKIT}.tar.gz", _devkit_archive),
         (_KAGGLE, _kaggle),
-        ("val.txt", _numbers),
+        (_VAL, _numbers),
     )
-    places = (folder, *folder.parents[:_DEPTH])
     for name, read in readers:
-        for place in places:
+        # Anybody may have a val.txt of something else further up.
+        for place in (folder, *folder.parents[: 1 if name == _VAL else _DEPTH]):
             if (place / name).exists():
                 try:
-                    return read(place / name)
-                except (OSError, ValueError, KeyError, IndexError, tarfile.TarError) as error:
+                    return _known(read(place / name))
+                except Exception as error:  # each format has errors of its own for a broken file
+                    reason = (str(error).splitlines() or [type(error).__name__])[0]
                     raise UserError(
-                        f"imagenet-1k: cannot read the labels of val in {place / name} ({error}); get it anew"
+                        f"imagenet-1k: cannot read the labels of val in {place / name} ({reason}); it is "
+                        "damaged or another file, get it anew"
                     ) from error
     raise UserError(
         f"imagenet-1k: the images in {folder} have no labels: sort them into folders by WordNet id, or put "
         f"{DEVKIT}.tar.gz, {_KAGGLE} or val.txt beside {folder.name}"
     )
+
+
+def _known(wnids: dict[str, str]) -> dict[str, str]:
+    unknown = next((wnid for wnid in wnids.values() if wnid not in NAME_OF), None)
+    if unknown:
+        raise ValueError(f"{unknown!r} is no class of it")
+    return wnids
 
 
 def _devkit_folder(devkit: Path) -> dict[str, str]:
@@ -91,4 +100,5 @@ def _kaggle(file: Path) -> dict[str, str]:
 
 def _numbers(file: Path) -> dict[str, str]:
     rows = (line.split() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
-    return {Path(name).stem: WNIDS[int(number)] for name, number in rows}
+    wnid_of = {str(number): wnid for number, wnid in enumerate(WNIDS)}
+    return {Path(name).stem: wnid_of[number] for name, number in rows}

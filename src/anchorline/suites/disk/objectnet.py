@@ -63,11 +63,14 @@ def _read(found: Path, split: str) -> Listed:
             f"objectnet: {found / 'images'} lacks {len(lacking)} of the {len(classes)} folders of classes "
             f"that ImageNet has too, such as {lacking[0]}; extract the whole archive again"
         )
-    pairs = [
-        (f"{folder}/{image}", classes[folder][0])
-        for folder in sorted(classes)
-        for image in images_in(found / "images" / folder)
-    ]
+    pairs = []
+    for folder in sorted(classes):
+        images = images_in(found / "images" / folder)
+        if not images:
+            raise UserError(
+                f"objectnet: {found / 'images' / folder} holds no images; extract the whole archive again"
+            )
+        pairs += [(f"{folder}/{image}", classes[folder][0]) for image in images]
     return Listed(
         Bordered(found / "images"),
         tuple(path for path, _ in pairs),

@@ -8,7 +8,7 @@ from pathlib import Path
 from anchorline.errors import UserError
 from anchorline.suites.disk.arrays import checked, mat
 from anchorline.suites.disk.downloading import from_torchvision
-from anchorline.suites.disk.part import Listed, Part, folder_named, folder_with, require
+from anchorline.suites.disk.part import Listed, Part, folder_named, folder_with, require, text_of
 from anchorline.suites.images import Arrays, Folder, find_images
 
 _ODIN = "https://github.com/facebookresearch/odin"
@@ -37,10 +37,16 @@ def _svhn(found: Path, split: str) -> Listed:
 def _places(found: Path, split: str) -> Listed:
     listed = images_below("Places365", found)
     names = {path: path.rsplit("/", 1)[-1] for path in listed.paths}
-    file = found.parent / _PLACES_LIST
-    if file.is_file():
-        wanted = set(file.read_text(encoding="utf-8").split())
+    file = next((one for one in (found / _PLACES_LIST, found.parent / _PLACES_LIST) if one.is_file()), None)
+    if file:
+        # A line is a name or a path of an image, and in some copies a label after it.
+        lines = (line.split() for line in text_of("Places365", file).splitlines())
+        wanted = {words[0].rsplit("/", 1)[-1] for words in lines if words}
         paths = [path for path in listed.paths if names[path] in wanted]
+        if not paths:
+            raise UserError(
+                f"Places365: no image in {found} is in the list {file}; move the list away, or get it anew"
+            )
         note = f"the images that {_PLACES_LIST} lists"
     else:
         drawn = sorted(listed.paths, key=lambda path: blake2b(names[path].encode()).digest())

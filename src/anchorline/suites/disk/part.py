@@ -22,6 +22,7 @@ class Listed:
         paths: [N] POSIX paths.
         names: [N] the class of each image in the words of the data set; None for a set without classes.
         merged: classes that are one in this set, by name; see `ImageSet.merged`.
+        val: those of `paths` that a published list has for val; empty where there is none.
         notes: what the user must know of this copy: which list or rule split it, say.
     """
 
@@ -29,6 +30,7 @@ class Listed:
     paths: tuple[str, ...]
     names: tuple[str, ...] | None = None
     merged: tuple[tuple[str, ...], ...] = ()
+    val: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
 
@@ -42,8 +44,8 @@ class Part:
         source: where to get it, one or more URLs.
         licence: as its authors state it; "not stated" where they do not.
         layout: what is expected below the root, as a user sees it.
-        images: how many images a whole copy has, by split: {"train": 50_000, "test": 10_000}. None where
-            `read` knows it from lists that come with the data, or nobody has published it.
+        images: how many images a whole copy has, by split: {"train": 50_000, "test": 10_000}; several numbers
+            where versions of it differ, None where no number could be verified.
         find: root -> the folder that holds it, the root itself or a folder of the usual name below it; None
             if it is not there. A half-extracted copy is found, so that `read` can say what it lacks.
         read: (found folder, split) -> what is listed there. Raises `UserError` where something is amiss; it
@@ -58,12 +60,25 @@ class Part:
     source: str
     licence: str
     layout: str
-    images: Mapping[str, int | None]
+    images: Mapping[str, int | tuple[int, ...] | None]
     find: Callable[[Path], Path | None]
     read: Callable[[Path, str], Listed]
     archives: tuple[str, ...] = ()
     md5: Mapping[str, str] = field(default_factory=dict)
     download: Callable[[Path], None] | None = None
+
+    def is_whole(self, split: str, held: int) -> bool:
+        """Whether a whole copy can have so many images."""
+        whole = self.images[split]
+        return held > 0 if whole is None else held in (whole if isinstance(whole, tuple) else (whole,))
+
+    def size(self, split: str) -> str:
+        """ "52,041 or 52,764 images", of a whole copy; empty if it is not known."""
+        whole = self.images[split]
+        if whole is None:
+            return ""
+        counts = whole if isinstance(whole, tuple) else (whole,)
+        return " or ".join(f"{count:,}" for count in counts) + (" image" if counts == (1,) else " images")
 
     def missing(self, root: Path) -> str:
         """Why `find` gave None, and what to do: the end of a sentence."""
@@ -109,6 +124,15 @@ def require(part: str, folder: Path, files: Sequence[str]) -> None:
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise UserError(f"{part} in {folder} lacks {lacking[0]}{more}; extract the whole archive again")
+
+
+def text_of(part: str, file: Path) -> str:
+    """A list that comes with a data set. Raises `UserError` if it cannot be read or is not UTF-8."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"{part}: cannot read the list {file} ({reason}); get it anew") from error
 
 
 def md5_of(file: Path) -> str:

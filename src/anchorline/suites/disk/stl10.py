@@ -29,14 +29,12 @@ STL10 = Part(
     source="https://cs.stanford.edu/~acoates/stl10/",
     licence="not stated; the images are from ImageNet, whose terms allow non-commercial research",
     layout="stl10_binary (test_X.bin, test_y.bin)",
-    images={"train": 5000, "test": 8000},
+    images={"test": 8000},
     find=folder_with(("test_X.bin", "train_X.bin"), below=("stl10_binary", "stl10/stl10_binary", "stl10")),
     read=_read,
     archives=("stl10_binary.tar.gz",),
     # As torchvision has them.
     md5={
-        "train_X.bin": "918c2871b30a85fa023e0c44e0bee87f",
-        "train_y.bin": "5a34089d4802c674881badbb80307741",
         "test_X.bin": "7f263ba9f9e0b06b93213547f721ac82",
         "test_y.bin": "36f9794fa4beb8a2c72628de14fa638e",
     },
