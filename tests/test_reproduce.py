@@ -1,6 +1,7 @@
 """The recipes: each runs whole at tiny scale, says where every figure comes from, and fits its benchmark."""
 
 import importlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import pytest
 
 from anchorline import METHODS, UserError, comparing
 from anchorline.cli.reproduce import Reproduce, reproduce
-from anchorline.published import COLUMNS
+from anchorline.published import COLUMNS, Published
 from anchorline.recipe import Training
-from anchorline.recipes import RECIPES, base, find_recipe, ftp_domainnet, ftp_imagenet_r, ftp_pascal
+from anchorline.recipes import RECIPES, Request, base, find_recipe, ftp_domainnet, ftp_imagenet_r, ftp_pascal
 from anchorline.recipes.miniature import few_classes
 from anchorline.suites.disk import BENCHMARKS
-from anchorline.suites.disk.replicas import domainnet, imagenet
+from anchorline.suites.disk.replicas import domainnet, imagenet, voc
 
 COMPARISONS = ("reprogrammer-cifar10", "reprogrammer-imagenet", "ftp-domainnet", "ftp-imagenet")
 
@@ -30,16 +31,19 @@ def replicas(tmp_path_factory) -> dict[Callable[[Path], None], Path]:
     return drawn
 
 
-@pytest.fixture(autouse=True)
-def drawn_once(replicas, monkeypatch) -> None:
+@pytest.fixture
+def brief(replicas, monkeypatch) -> None:
+    """Drawn replicas are shared, and suites have few classes: seconds, at every recipe."""
     real = base.root_of
 
     def root_of(request, recipe, write):
         return replicas[write] if write in replicas else real(request, recipe, write)
 
     monkeypatch.setattr(base, "root_of", root_of)
+    monkeypatch.setattr(base, "few_classes", lambda suite: few_classes(suite, 8))
 
 
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_a_comparison_runs_whole_at_tiny_scale(name, tmp_path, capsys, monkeypatch):
     recipe = RECIPES[name]
@@ -64,22 +68,59 @@ def _write_sources(path: Path, *, published: pd.DataFrame, notes: tuple[str, ...
     path.write_text("\n".join([*notes, *published.source]))
 
 
-def test_dense_prediction_runs_whole_at_tiny_scale(tmp_path):
+def figure(method: str, set: str, metric: str) -> Published:
+    return Published(method, set, metric, 12.3, "a table of tests")
+
+
+def test_dense_prediction_runs_whole_at_tiny_scale(tmp_path, monkeypatch):
+    assert [row.name for row in ftp_pascal.methods(True)] == list(ftp_pascal.METHODS)
+    names = ("fine-tune", "tpgm", "ftp")
+    monkeypatch.setattr(ftp_pascal, "METHODS", names)
+    monkeypatch.setitem(ftp_pascal.PUBLISHED, "pascal-person-part", (figure("ftp", "test", "miou"),))
     reproduce(Reproduce("ftp-pascal", scale="tiny", out=tmp_path, device="cpu"))
+    context, part = (tmp_path / name for name in ftp_pascal.SUITES)
+    assert not (context / "published.csv").exists()
+    assert "a table of tests" not in (context / "report.html").read_text()
+    assert pd.read_csv(part / "published.csv").measured.notna().all()
+    assert "a table of tests" in (part / "report.html").read_text()
     for name in ("pascal-context", "pascal-person-part"):
         rows = pd.read_csv(tmp_path / name / "results.csv")
-        assert set(ftp_pascal.METHODS) == set(rows.method)
+        assert set(names) == set(rows.method)
         corrupted = {one.split("/")[0] for one in rows[rows.role == "corruption"].set}
         assert corrupted == {"fog", "defocus_blur", "gaussian_noise", "brightness"}
         assert "tiny scale" in (tmp_path / name / "report.html").read_text()
 
 
-def test_continual_learning_runs_whole_at_tiny_scale(tmp_path):
+def test_dense_prediction_looks_at_all_data_before_the_long_work(tmp_path, monkeypatch):
+    """A missing or cut-off set must not show hours later."""
+    voc.write(tmp_path / "data")
+    monkeypatch.setattr(ftp_pascal, "load_backbone", None)
+    asked = Reproduce("ftp-pascal", root=tmp_path / "data", out=tmp_path / "out")
+    with pytest.raises(UserError, match=r"pascal-context \(train\) .* is not whole: \d+ of 4,998 images"):
+        reproduce(asked)
+    monkeypatch.setattr(ftp_pascal, "check_part", lambda part, root: [])
+    shutil.rmtree(tmp_path / "data/pascal_person_part")
+    with pytest.raises(UserError, match="there is no pascal_person_part"):
+        reproduce(asked)
+
+
+@pytest.mark.usefixtures("brief")
+def test_continual_learning_runs_whole_at_tiny_scale(tmp_path, monkeypatch):
+    monkeypatch.setattr(ftp_imagenet_r, "TASKS", 3)
+    wanted = (figure("ftp", "", "average_accuracy"), figure("ftp", "", "forgetting"))
+    monkeypatch.setattr(ftp_imagenet_r, "PUBLISHED", wanted)
     reproduce(Reproduce("ftp-imagenet-r", scale="tiny", out=tmp_path, device="cpu"))
     rows = pd.read_csv(tmp_path / "results.csv")
     assert set(ftp_imagenet_r.METHODS) < set(rows.method)
-    assert rows.task.max() == 10
+    assert rows.task.max() == 3
     assert {"average_accuracy", "forgetting"} <= set(rows.metric)
+    last = rows[(rows.method == "ftp") & (rows.task == 3)].set_index("metric").value
+    written = pd.read_csv(tmp_path / "published.csv")
+    for one in written.itertuples():  # what stands in the end, and not the mean over tasks
+        assert one.measured == pytest.approx(last[one.metric])
+    page = (tmp_path / "report.html").read_text()
+    assert "a table of tests" in page
+    assert "Beside the paper" in page
 
 
 def test_the_list_says_data_paper_and_cost(capsys):
@@ -95,7 +136,25 @@ def test_mistakes_are_one_sentence(tmp_path):
         find_recipe("ftp-domainet")
     with pytest.raises(UserError, match=r"--root DIR .* --scale tiny"):
         reproduce(Reproduce("reprogrammer-cifar10", out=tmp_path))
+    with pytest.raises(UserError, match=r"--root .* and --scale tiny exclude each other"):
+        reproduce(Reproduce("reprogrammer-cifar10", scale="tiny", root=tmp_path, out=tmp_path))
+    with pytest.raises(UserError, match="--seeds -1: give numbers from 0"):
+        reproduce(Reproduce("reprogrammer-cifar10", scale="tiny", seeds=(-1,), out=tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_each_recipe_has_a_replica_of_its_own(tmp_path):
+    """Two recipes with one --out: the data sets of the one are not looked for in those of the other."""
+
+    def write(root: Path) -> None:
+        drawn.append(root)
+        root.mkdir(parents=True)
+
+    drawn: list[Path] = []
+    request = Request(tmp_path, scale="tiny")
+    places = [base.root_of(request, name, write) for name in ("one", "other", "one")]
+    assert places == [tmp_path / "replica" / name for name in ("one", "other", "one")]
+    assert len(drawn) == 2
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)

@@ -42,7 +42,7 @@ def compare(command: Compare) -> None:
             load_encoder(command.encoder, command.device or None),
             rows,
             command.out,
-            seeds=tuple(dict.fromkeys(command.seeds)),
+            seeds=shared.seeds_of(command.seeds),
             select=command.select,
             options=options,
             store=store_of(command.memory_limit),

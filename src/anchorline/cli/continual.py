@@ -60,7 +60,7 @@ def continual(command: Continual) -> None:
             command.out,
             tasks=command.tasks,
             rehearsal=command.rehearsal,
-            seeds=tuple(dict.fromkeys(command.seeds)),
+            seeds=shared.seeds_of(command.seeds),
             store=shared.store_of(command.memory_limit),
             narrator=narrator,
         )

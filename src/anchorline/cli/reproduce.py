@@ -48,7 +48,7 @@ def reproduce(command: Reproduce) -> None:
                 root=command.root,
                 scale=command.scale,
                 device=command.device,
-                seeds=tuple(dict.fromkeys(command.seeds)),
+                seeds=shared.seeds_of(command.seeds),
                 narrator=narrator,
             )
         )

@@ -26,6 +26,14 @@ def settings_of(given: Sequence[str]) -> dict[str, str]:
     return values
 
 
+def seeds_of(given: Sequence[int]) -> tuple[int, ...]:
+    """Each seed once. Raises `UserError` for one below 0."""
+    for seed in given:
+        if seed < 0:
+            raise UserError(f"--seeds {seed}: give numbers from 0")
+    return tuple(dict.fromkeys(given))
+
+
 def rows_of(names: Sequence[str], values: Mapping[str, str], strict: bool = False) -> list[Method]:
     """The rows of those names with the settings put in. A setting that fits none of them is an error; with
     `strict`, one that does not fit all."""

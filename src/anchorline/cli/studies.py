@@ -27,7 +27,7 @@ def ablate(command: Ablate) -> None:
             load_encoder(command.encoder, command.device or None),
             command.name,
             command.out or Path("runs/ablate") / command.name,
-            seeds=tuple(dict.fromkeys(command.seeds)),
+            seeds=shared.seeds_of(command.seeds),
             store=store_of(command.memory_limit),
             narrator=narrator,
             method=command.method or None,

@@ -75,15 +75,20 @@ class Recipe:
 
 
 def root_of(request: Request, recipe: str, write: Callable[[Path], None]) -> Path:
-    """The directory that holds the data sets: the user's, or at tiny scale a replica that `write` draws anew.
+    """The directory that holds the data sets: the user's, or at tiny scale a replica, which `write` draws if
+    an earlier run of the recipe has not.
 
-    Raises `UserError` if the user named none.
+    Raises `UserError` if the user named none, or one at tiny scale.
     """
     if request.tiny:
-        replica = request.out / "replica"
+        if request.root is not None:
+            raise UserError(
+                f"--root {request.root} and --scale tiny exclude each other: tiny is on a drawn replica"
+            )
+        replica = request.out / "replica" / recipe
         if not replica.exists():
             request.narrator.say(f"drawing a replica into {replica} …")
-            half = replica.with_name("replica.part")
+            half = replica.with_name(f"{recipe}.part")
             shutil.rmtree(half, ignore_errors=True)  # of a run that was interrupted
             write(half)
             half.rename(replica)

@@ -24,7 +24,7 @@ baselines of the paper, L2-SP and MARS-SP among them, are not here: the strength
 in the released files.
 
 Published figures (percent): of fine-tune and TPGM from the table in TPGM's README, by set; of FTP in
-distribution, second-hand. The paper has them in its Table 2.
+distribution, second-hand.
 
 Cost, expected, not measured: 6 hours for all methods on a GPU that sustains 50 TFLOP/s: 50 epochs of
 110,000 images through ResNet-50 (12.2 GFLOP forward, three times that to learn), and for TPGM as much again
@@ -72,7 +72,8 @@ DIFFERENCES = (
     "momentum is plain; the released SGD has Nesterov's",
     "random crops hold 60 to 100 % of an image; the released ones 8 to 100 %",
     "pixels are standardised as CLIP was pre-trained; the released code takes DomainNet's own statistics",
-    "unless FTP's released lists lie beside the data, val is another tenth of Real's train list than theirs",
+    "unless FTP's released lists for train and val lie beside the data (github.com/GT-RIPL/FTP, "
+    "datasets/domainnet), val is another tenth of Real's train list than theirs",
 )
 
 
@@ -95,7 +96,7 @@ def run(request: Request) -> Path:
 RECIPE = Recipe(
     name=NAME,
     about="DomainNet Real -> Sketch, Painting, Infograph, Clipart: fine-tune, TPGM, FTP",
-    paper="Tian et al. 2023, arXiv 2310.19182, Table 2",
+    paper="Tian et al. 2023, arXiv 2310.19182",
     data="domainnet",
     cost="about 6 hours",
     run=run,

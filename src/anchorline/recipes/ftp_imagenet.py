@@ -50,7 +50,7 @@ from anchorline.methods import UNTOUCHED, Method, find_method
 from anchorline.published import Published
 from anchorline.recipe import Training
 from anchorline.recipes.base import SECOND_HAND, Recipe, Request, compare_as_published, suite_of, warm_up
-from anchorline.recipes.zero_shot import zero_shot
+from anchorline.recipes.zero_shot import OWN_NAMES, zero_shot
 from anchorline.suites.disk.replicas import imagenet
 
 NAME = "ftp-imagenet"
@@ -84,6 +84,7 @@ PUBLISHED = (
         "ViT-B-16",
         {"ImageNet": "test", "ObjectNet": "objectnet"}
         | dict(zip(("V2", "A", "R", "Sketch"), SHIFTS, strict=False)),
+        {"ObjectNet": OWN_NAMES},
     ),
     *(
         Published(method, name, "accuracy", value, _README, note)

@@ -37,6 +37,7 @@ from pathlib import Path
 from anchorline.features import FeatureStore
 from anchorline.loading import BUNDLED, load_encoder
 from anchorline.methods import Search
+from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, suite_of
 from anchorline.recipes.miniature import brief
 from anchorline.suites.disk.replicas import imagenet
@@ -49,6 +50,8 @@ TASKS = 10
 METHODS = ("linear-probe", "fine-tune", "l2-sp", "ftp", "ftp-previous", "joint")
 _RATES = {"linear-probe": (1e-3, 1e-2)}
 _TOWER_RATES = (1e-5, 1e-4)
+
+PUBLISHED: tuple[Published, ...] = ()
 
 DIFFERENCES = (
     "the encoder is CLIP's ViT-B/16, whose captions start the head; the paper's was pre-trained on "
@@ -84,6 +87,7 @@ def run(request: Request) -> Path:
         seeds=request.seeds or (0,),
         store=FeatureStore(),
         narrator=request.narrator,
+        published=PUBLISHED,
     )
     return found.report
 
@@ -95,5 +99,6 @@ RECIPE = Recipe(
     data="imagenet-r",
     cost="about 15 hours a seed",
     run=run,
+    published=PUBLISHED,
     differences=DIFFERENCES,
 )

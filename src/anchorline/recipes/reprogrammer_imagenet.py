@@ -17,9 +17,10 @@ and compute_metrics.py.
 Published figures. As for CIFAR-10: none of the paper's tables could be read where this was written. Beside
 ours stands the zero-shot accuracy of the same weights, as open_clip's maintainers measured it.
 
-Cost, expected, not measured: 15 hours for all methods on a GPU that sustains 50 TFLOP/s: 25 epochs of 1.26
-million images through ViT-B/32 twice, and a thousand captions through the text tower at each step of the
-programs. 210 GiB of temporary disk for decoded images (TMPDIR says where).
+Cost, expected, not measured: 40 hours for all methods on a GPU that sustains 50 TFLOP/s: 15 for 25 epochs of
+1.26 million images through ViT-B/32 twice, and 25 for a thousand captions (6 GFLOP each, three times that to
+learn) through the text tower at each of the 245,000 steps of the programs. 210
+GiB of temporary disk for decoded images (TMPDIR says where).
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ RECIPE = Recipe(
     about="ImageNet -> V2, A, R, Sketch, four outlier sets: the same methods",
     paper="Geng & Chen 2024, arXiv 2403.10800",
     data="imagenet",
-    cost="about 15 hours",
+    cost="about 40 hours",
     run=run,
     published=PUBLISHED,
     differences=DIFFERENCES,

@@ -13,6 +13,10 @@ from anchorline.published import Published
 
 SOURCE = "open_clip, docs/openclip_results.csv (commit 89fb801)"
 NOTE = "its captions are the mean of up to eighty templates, ours of the encoder's own"
+OWN_NAMES = (
+    "among ObjectNet's own names of its 113 classes; here among ImageNet's, of which the highest score of a "
+    "group counts"
+)
 
 # model -> data set -> accuracy
 ZERO_SHOT: dict[str, dict[str, float]] = {

@@ -60,8 +60,10 @@ def write_page(
     summary: Sequence[str],
     charts: Sequence[Chart],
     facts: Mapping[str, str],
+    more: Markup | None = None,
 ) -> None:
-    """Write the page: title, sentences of summary, charts, and facts on how they were measured."""
+    """Write the page: title, sentences of summary, charts, sections of HTML that the caller vouches for, and
+    facts on how all was measured."""
     plotly_js = get_plotlyjs()
     page = (
         environment("anchorline.studies")
@@ -70,6 +72,7 @@ def write_page(
             title=title,
             summary=summary,
             charts=[(chart, figure_json(chart.figure)) for chart in charts],
+            more=more or "",
             facts=facts,
             style=Markup(read("style.css")),
             scripts=[Markup(plotly_js), Markup(_DRAW)],
