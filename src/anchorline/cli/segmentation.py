@@ -81,7 +81,7 @@ def segment(command: Segment) -> None:
             rows,
             command.out,
             architecture=Architecture(command.decoder, width, (size, size)),
-            seeds=tuple(dict.fromkeys(command.seeds)),
+            seeds=shared.seeds_of(command.seeds),
             corruptions=corruptions,
             narrator=narrator,
             trackers=command.track,

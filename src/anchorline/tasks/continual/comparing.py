@@ -23,6 +23,7 @@ from anchorline.methods import UNTOUCHED
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.provenance import commit
+from anchorline.published import Published, beside, write_published
 from anchorline.suites.suite import Suite
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.measuring import TASK
@@ -74,12 +75,14 @@ def compare(
     seeds: Sequence[int] = (0,),
     store: FeatureStore | None = None,
     narrator: Narrator | None = None,
+    published: Sequence[Published] = (),
 ) -> ContinualComparison:
     """Learn the classes of a suite in `tasks` disjoint tasks by each method (all of the table where none is
     named), once a seed, which draws the order of the classes; measure all after each task.
 
     The untouched encoder is always among them, and first: changes are against it, on the same classes.
     `rehearsal` is the number of training images that may be kept in all (see `rehearsal.stored`).
+    `published` figures stand beside ours after the last task, in the report and in published.csv.
 
     Writes into `out`: results.jsonl, results.csv, matrix.csv, report.html, and a run directory
     runs/METHOD/seed-SEED for each (see `learn_sequence`); the same call goes on from what is there. Raises
@@ -113,7 +116,9 @@ def compare(
         write_text(directory / "results.jsonl", lines)
         write_text(directory / "results.csv", table.to_csv(index=False))
         write_text(directory / "matrix.csv", matrix.to_csv(index=False))
-        write_report(comparison.report, table, matrix, learnt, suite, encoder, rehearsal)
+        papers = beside(table[table.task == table.task.max()], published)
+        write_published(directory, papers)
+        write_report(comparison.report, table, matrix, learnt, suite, encoder, rehearsal, papers)
     return comparison
 
 

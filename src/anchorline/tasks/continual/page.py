@@ -11,6 +11,7 @@ from anchorline.encoder import Encoder
 from anchorline.evaluation import MSP_TEMPERATURE
 from anchorline.methods import UNTOUCHED
 from anchorline.report.cells import signed
+from anchorline.report.published import published_section
 from anchorline.studies.figure_page import Chart, measured, write_page
 from anchorline.suites.suite import Suite
 from anchorline.tasks.continual.figures import curve_figure, final_figure, matrix_figure, shown
@@ -65,8 +66,10 @@ def write_report(
     suite: Suite,
     encoder: Encoder,
     rehearsal: int,
+    published: pd.DataFrame,
 ) -> None:
-    """Write the page. `rows` and `matrix` are results.csv and matrix.csv; `learnt` tells what val chose."""
+    """Write the page. `rows` and `matrix` are results.csv and matrix.csv, `published` is what
+    `anchorline.published.beside` gave; `learnt` tells what val chose."""
     points = points_of(rows)
     final = points[points.task == points.task.max()]
     methods = list(dict.fromkeys(points.method))
@@ -108,6 +111,7 @@ def write_report(
         title=f"{suite.name} in {last} tasks with {encoder.name}",
         summary=list(_sentences(final)),
         charts=charts,
+        more=published_section(published),
         facts={**measured(suite, encoder), **_facts(suite, learnt, last, rehearsal, seeds)},
     )
 
