@@ -104,9 +104,11 @@ def test_dense_prediction_looks_at_all_data_before_the_long_work(tmp_path, monke
         reproduce(asked)
 
 
-@pytest.mark.usefixtures("brief")
 def test_continual_learning_runs_whole_at_tiny_scale(tmp_path, monkeypatch):
+    assert [row.name for row in ftp_imagenet_r.methods(True)] == list(ftp_imagenet_r.METHODS)
+    monkeypatch.setattr(base, "few_classes", lambda suite: few_classes(suite, 6))
     monkeypatch.setattr(ftp_imagenet_r, "TASKS", 3)
+    monkeypatch.setattr(ftp_imagenet_r, "METHODS", ("linear-probe", "ftp", "joint"))
     wanted = (figure("ftp", "", "average_accuracy"), figure("ftp", "", "forgetting"))
     monkeypatch.setattr(ftp_imagenet_r, "PUBLISHED", wanted)
     reproduce(Reproduce("ftp-imagenet-r", scale="tiny", out=tmp_path, device="cpu"))
