@@ -25,8 +25,7 @@ from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.decoders import DECODERS, find_decoder
 from anchorline.tasks.segmentation.measuring import counted, ious, mean_iou, measured
 from anchorline.tasks.segmentation.model import Segmenter, layer_of
-from anchorline.tasks.segmentation.problem import Masked, Segmentation, cross_entropy
-from anchorline.tasks.segmentation.runs import logits_of
+from anchorline.tasks.segmentation.problem import Masked, Segmentation, cross_entropy, evaluation_batch
 from anchorline.tasks.segmentation.sets import Arrays, MaskedSet, SegmentationSuite
 from anchorline.tasks.segmentation.settings import override
 
@@ -146,6 +145,7 @@ def check_decoder(name, backbone, height, width):
         assert model(images).shape == (2, 5, height, width)
         assert torch.equal(model(images), same(images))
         assert not torch.equal(model(images), other(images))
+        assert torch.allclose(model(images[:1]), model(images)[:1], atol=1e-5)
     # Its encoder is the pre-trained one, and the rest keeps no statistics and draws nothing.
     own = model.network.encoder.state_dict()
     assert all(torch.equal(own[n], t) for n, t in backbone.module.state_dict().items())
@@ -153,6 +153,19 @@ def check_decoder(name, backbone, height, width):
     assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in rest)
     model.train()
     assert not any(module.training for module in model.network.modules())
+
+
+@pytest.mark.parametrize("width", [4, 32, 256])
+def test_no_branch_of_deeplab_is_normalised_away(width, backbone):
+    network = Segmenter(backbone, "deeplabv3plus", 3, width=width).network
+    found = {}
+    for name, module in network.decoder.named_modules():
+        if isinstance(module, nn.GroupNorm):
+            module.register_forward_hook(lambda _, __, out, name=name: found.update({name: float(out.std())}))
+    with torch.no_grad():
+        assert network(torch.rand(1, 3, 64, 64)).shape == (1, 3, 64, 64)
+    assert len(found) > 6
+    assert min(found.values()) > 0.3, found
 
 
 def test_a_decoder_that_cannot_read_the_backbone_names_those_that_can(backbone, tokens):
@@ -166,10 +179,18 @@ def test_a_decoder_that_cannot_read_the_backbone_names_those_that_can(backbone, 
 
 def test_sizes_that_do_not_divide_are_refused(backbone, tokens):
     with pytest.raises(UserError, match="multiples of 32 pixels, not 64 x 100; give another --size"):
-        Segmenter(backbone, "fpn", 3, width=32).check(64, 100)
+        Architecture(size=(64, 100)).on(backbone)
     with pytest.raises(UserError, match="multiples of 32 pixels, not 48 x 64"):
-        Segmenter(tokens, "dpt", 3, width=32).check(48, 64)
-    Segmenter(tokens, "linear", 3, width=32).check(48, 64)
+        Architecture(size=(48, 64)).on(tokens)
+    assert Architecture("linear", size=(48, 64)).on(tokens)
+    with pytest.raises(UserError, match="not -64 x -64"):
+        Architecture(size=(-64, -64)).on(backbone)
+
+
+@pytest.mark.parametrize(("decoder", "width"), [("fpn", 48), ("unet", 3), ("deeplabv3plus", 2), ("fpn", -32)])
+def test_widths_that_cannot_be_built_are_refused(decoder, width, backbone):
+    with pytest.raises(UserError, match=f"the decoder {decoder} has a multiple .* not {width}; .* --width"):
+        Architecture(decoder, width).on(backbone)
 
 
 def test_the_backbone_is_held_and_the_decoder_is_free(backbone):
@@ -202,7 +223,41 @@ def test_rates_fall_by_layer(backbone, tokens):
     assert first == rates[id(named["network.encoder.model.patch_embed.proj.bias"])]
     assert rates[id(named["network.encoder.model.blocks.0.norm1.bias"])] == 2 * first
     assert rates[id(named["network.segmentation_head.bias"])] == 1
-    assert layer_of("model.blocks.11.mlp.fc1.weight") == "blocks.11"
+
+
+LAYERS = {
+    "resnet50": "conv1.weight=stem bn1.bias=stem layer1.0.bn1.weight=stage_1 layer4.2.conv3.weight=stage_4",
+    "tu-regnetx_002": "stem.conv.weight=stem s1.b1.conv1.conv.weight=stage_1 s4.b7.conv1.bn.bias=stage_4",
+    "tu-convnext_tiny": "stem_0.weight=stem stem_1.bias=stem stages_0.blocks.0.gamma=stage_0 "
+    "stages_3.blocks.0.gamma=stage_3",
+    "mit_b0": "patch_embed1.proj.weight=stage_1 patch_embed4.norm.bias=stage_4 block1.0.norm1.weight=stage_1 "
+    "norm1.bias=stage_1 block4.1.attn.q.weight=stage_4 norm4.weight=stage_4",
+    "efficientnet-b0": "_conv_stem.weight=stem _bn0.bias=stem _blocks.0._bn1.bias=_blocks.0 "
+    "_blocks.15._bn0.bias=_blocks.15 _conv_head.weight=head _bn1.bias=head",
+    "mobilenet_v2": "features.0.0.weight=features.0 features.17.conv.3.bias=features.17",
+    "densenet121": "features.conv0.weight=stem features.norm0.bias=stem features.denseblock1.x=denseblock1",
+    "a vision transformer": "cls_token=stem pos_embed=stem patch_embed.proj.bias=stem norm.bias=norm "
+    "blocks.11.norm1.bias=blocks.11",
+}
+
+
+@pytest.mark.parametrize("network", LAYERS)
+def test_parameters_are_in_the_layers_of_their_network(network):
+    for pair in LAYERS[network].split():
+        name, layer = pair.split("=")
+        assert layer_of(f"model.{name}") == layer_of(name) == layer.replace("stage_", "stage ")
+
+
+def test_rows_that_would_do_nothing_they_say_are_refused(backbone, suite):
+    with pytest.raises(UserError, match="fine-tune: no parameter of pictogram-clip matches 'blocks"):
+        replace(METHODS["fine-tune"], parameters=("*bias", "blocks.*")).check(backbone)
+    with pytest.raises(UserError, match="ftp: ftp holds weights of the backbone, and none is trained"):
+        adapt(backbone, suite, replace(METHODS["ftp"], parameters=()), architecture=SMALL)
+    flat = replace(backbone, module=nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)))
+    with pytest.raises(UserError, match=r"layer-decay needs layers, .* leave the method out"):
+        METHODS["layer-decay"].check(flat)
+    for row in METHODS.values():
+        row.check(backbone)
 
 
 def test_without_decay_all_rates_are_one_group(backbone):
@@ -229,6 +284,12 @@ def test_iou_is_that_of_torchmetrics(classes, n, seed, ignored):
     for average, ours in (("none", ious(counts.sum(0))), ("macro", mean_iou(counts.sum(0)))):
         theirs = MulticlassJaccardIndex(classes, average=average, ignore_index=255)(predicted, truth)
         assert torch.allclose(theirs.double(), torch.as_tensor(ours, dtype=torch.float64), atol=1e-6)
+
+
+def test_as_many_images_at_once_as_their_logits_have_room():
+    assert evaluation_batch(21, 128, 128) == 32
+    assert evaluation_batch(60, 512, 512) == 8
+    assert evaluation_batch(250, 2048, 2048) == 1
 
 
 def test_a_class_that_is_not_there_has_no_iou():
@@ -266,6 +327,25 @@ def test_images_and_masks_move_alike(name):
     assert ((moved[..., 0] > 100) == truth.bool()).float().mean() > 0.97
     assert torch.equal(augment(masks[3:], name, seeds[3:]), truth[3:])  # each by its own seed
     assert torch.equal(augment(masks, "none", seeds), masks)
+
+
+def test_masks_of_which_nothing_counts_are_refused(backbone, suite):
+    images = suite.val.source
+    blank = replace(suite.val, source=replace(images, masks=np.full_like(images.masks, 255)))
+    with pytest.raises(UserError, match="no pixel of val has a class"):
+        adapt(backbone, replace(suite, val=blank), brief("fine-tune"), architecture=SMALL)
+
+
+def test_val_is_judged_as_the_rest_is_measured(backbone, suite):
+    """In the precision of the training, whatever the device."""
+    model = Segmenter(backbone, "linear", 3, width=32)
+    data = Masked(*map(torch.from_numpy, suite.val.decoded(SIZE, SIZE)))
+    full, half = (
+        Segmentation(model, "none", data, data, precision).judge()[1]["val_cross_entropy"]
+        for precision in ("float32", "bf16")
+    )
+    assert full != half
+    assert np.isclose(full, half, rtol=0.05)
 
 
 def test_labels_move_as_their_images(backbone, suite):
@@ -354,7 +434,7 @@ def test_a_run_gives_back_the_same_masks(backbone, suite, tmp_path, monkeypatch)
     first = adapt(backbone, suite, row, architecture=SMALL, run=tmp_path / "run")
     images = torch.rand(2, 3, SIZE, SIZE)
     again = load(tmp_path / "run", device="cpu")
-    assert torch.equal(logits_of(first.model, images), logits_of(again.model, images))
+    assert torch.equal(first.logits(images), again.logits(images))
     assert (again.classes, again.method, again.chosen) == (BLOCKS, "ftp", first.chosen)
     monkeypatch.setattr("anchorline.tasks.segmentation.adapting.train", None)  # nobody trains again
     assert (

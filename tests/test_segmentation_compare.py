@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from anchorline.report.results import Results
 from anchorline.tasks.segmentation import compare, is_segmentation_run, load_backbone, predict_masks
 from anchorline.tasks.segmentation.claims import sentences
 from anchorline.tasks.segmentation.comparing import Comparison
-from anchorline.tasks.segmentation.sets import SegmentationSuite
+from anchorline.tasks.segmentation.model import Segmenter
+from anchorline.tasks.segmentation.sets import MaskedSet, SegmentationSuite
 from anchorline.tasks.segmentation.showing import mask_picture, overlay, palette
 
 EVIL = "<b>red</b>"
@@ -74,6 +76,34 @@ def test_the_same_again_trains_and_measures_nothing(compared, suite, monkeypatch
         monkeypatch.setattr(f"anchorline.tasks.segmentation.{name}", None)
     again = compare(suite, load_backbone(device="cpu"), ROWS, compared.directory, **ASKED)
     pd.testing.assert_frame_equal(again.rows, compared.rows)
+
+
+def test_a_network_is_built_once_a_decoder(suite, tmp_path, monkeypatch):
+    """Not for each set, method and seed; and one set's pixels are held at a time."""
+    built, held = [], []
+    make, read = Segmenter.__init__, MaskedSet.decoded
+
+    def counting(self, *args, **more):
+        built.append(args[1])
+        make(self, *args, **more)
+
+    def decoded(self, *args, **more):
+        held[:] = [one for one in held if one() is not None]
+        found = read(self, *args, **more)
+        if self.name not in ("train", "val"):
+            assert not held, "the set before is still in memory"
+            held.append(weakref.ref(found[0]))
+        return found
+
+    backbone = load_backbone(device="cpu")
+    compare(suite, backbone, ROWS, tmp_path, **ASKED)
+    for file in tmp_path.glob("runs/*/*/counts.safetensors"):
+        file.unlink()
+    monkeypatch.setattr(Segmenter, "__init__", counting)
+    monkeypatch.setattr(MaskedSet, "decoded", decoded)
+    monkeypatch.setattr("anchorline.tasks.segmentation.comparing.examples", lambda *_: [])
+    compare(suite, backbone, ROWS, tmp_path, **ASKED)
+    assert sorted(built) == ["fpn", "linear"]
 
 
 def test_other_images_are_measured_again(compared, suite):
@@ -227,6 +257,13 @@ def test_the_command_on_folders(tmp_path, capsys):
         ({"train": Path("x"), "suite": "scenes"}, "exclude each other"),
         ({"method": ("flyp",)}, "unknown method 'flyp'"),
         ({"method": ("fine-tune",), "set": ("constraint.k=1",)}, "has no such field"),
+        ({"width": 48}, "multiple of 32 channels, not 48"),
+        ({"width": 3, "decoder": "unet"}, "multiple of 4 channels, not 3"),
+        ({"size": -64}, "not -64 x -64; give another --size"),
+        ({"size": 100}, "multiples of 32 pixels, not 100 x 100"),
+        ({"seeds": ()}, "no seed is given"),
+        ({"out": Path(__file__)}, "cannot write results into .*/test_segmentation_compare"),
+        ({"out": Path(__file__) / "below"}, "cannot write results into"),
     ],
 )
 def test_mistakes_of_the_command_are_explained_at_once(fields, said):

@@ -60,6 +60,8 @@ class Segment:
     """Also log training to these: tensorboard, wandb, trackio (each needs its package)."""
     device: str = ""
     """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
+    memory_limit: float = 4.0
+    """GiB of a set's decoded images to hold in memory; beyond it they lie in temporary files."""
 
 
 def segment(command: Segment) -> None:
@@ -70,7 +72,7 @@ def segment(command: Segment) -> None:
 
     rows = _rows(command)  # before anything long
     suite = _suite(command)
-    size = command.size or (128 if suite.name == "scenes" else 512)
+    size = command.size or (128 if _is_bundled(command) else 512)
     width = command.width or (32 if command.backbone == "pictogram-clip" else 256)
     corruptions = () if command.corruption == ("none",) else command.corruption or PAPER_FOUR
     with shared.narrator() as narrator:
@@ -83,6 +85,7 @@ def segment(command: Segment) -> None:
             architecture=Architecture(command.decoder, width, (size, size)),
             seeds=shared.seeds_of(command.seeds),
             corruptions=corruptions,
+            memory_limit=int(command.memory_limit * 2**30),
             narrator=narrator,
             trackers=command.track,
         )
@@ -114,6 +117,10 @@ def _rows(command: Segment) -> list[SegmentationMethod]:
             raise errors[0]
         rows = changed
     return rows
+
+
+def _is_bundled(command: Segment) -> bool:
+    return not command.train and command.suite in ("", "scenes")
 
 
 def _suite(command: Segment) -> SegmentationSuite:

@@ -18,6 +18,7 @@ from anchorline.movement import write_movement
 from anchorline.processes import first_goes_first, is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.runs import configuration_hash, finished, holds_another
+from anchorline.suites.decode import MEMORY_LIMIT
 from anchorline.tasks.segmentation import runs
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.decoders import DECODERS, find_decoder
@@ -25,7 +26,7 @@ from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.problem import Masked, Segmentation
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
-from anchorline.tasks.segmentation.sets import MaskedSet, SegmentationSuite
+from anchorline.tasks.segmentation.sets import IGNORED, MaskedSet, SegmentationSuite
 from anchorline.training import Trained, train
 
 
@@ -44,26 +45,26 @@ class Architecture:
     size: tuple[int, int] = (128, 128)
 
     def on(self, backbone: Backbone) -> Architecture:
-        """The same with a decoder that can read the backbone. Raises `UserError` if the named one cannot."""
+        """The same with a decoder that can read the backbone.
+
+        Raises `UserError` if the named one cannot, or it has no such width, or they compute no such size.
+        """
         fits = next(one.name for one in DECODERS.values() if backbone.kind in one.kinds)
-        return replace(self, decoder=find_decoder(self.decoder or fits, backbone).name)
+        decoder = find_decoder(self.decoder or fits, backbone)
+        decoder.check(backbone, self.width, self.size)
+        return replace(self, decoder=decoder.name)
 
 
 Decode = Callable[[MaskedSet], Masked]
 
 
-def decoder_of(size: tuple[int, int], narrator: Narrator) -> Decode:
-    """Reads a set at a size, and keeps train and val: every method learns from them."""
-    kept: dict[str, Masked] = {}
+def decoder_of(size: tuple[int, int], narrator: Narrator, memory_limit: int = MEMORY_LIMIT) -> Decode:
+    """Reads a set at a size; what takes more than `memory_limit` bytes lies in temporary files."""
 
     def decode(images: MaskedSet) -> Masked:
-        if images.name in kept:
-            return kept[images.name]
         bar = narrator.bar(f"{images.name}, decoding")
-        found = Masked(*map(torch.from_numpy, images.decoded(*size, progress=bar)))
-        if images.name in ("train", "val"):
-            kept[images.name] = found
-        return found
+        arrays = images.decoded(*size, memory_limit=memory_limit, progress=bar)
+        return Masked(*map(torch.from_numpy, arrays))
 
     return decode
 
@@ -83,13 +84,16 @@ def adapt(
 ) -> AdaptedSegmenter:
     """Train a new decoder, and of the backbone what the method trains; learns from `train`, chooses on `val`.
 
-    With `run`, the state of training is kept there and the same call goes on from it to the same bits; at the
-    end it is a run directory (see `runs.load`), which the same call gives back. A finished run of another
-    request is refused, unless `overwrite` says to replace it. Raises `UserError` for a decoder or size that
-    does not suit the backbone, unreadable images, a diverging loss, a full disk.
+    With `run`, the state of training is kept there and the same call goes on from it, on a CPU to the same
+    bits (some kernels of GPUs are not deterministic); at the end it is a run directory (see `runs.load`),
+    which the same call gives back. A finished run of another request is refused, unless `overwrite` says to
+    replace it. Raises `UserError` for a method, decoder, width or size that does not suit the backbone,
+    unreadable images, a diverging loss, a full disk.
     """
     narrator = narrator or Silent()
-    built = (architecture or Architecture()).on(backbone)
+    built = architecture or Architecture()
+    built = replace(built, decoder=method.decoder or built.decoder).on(backbone)
+    method.check(backbone)
     decode = decode or decoder_of(built.size, narrator)
     learnt_from = {one.name: one.content_hash()[:16] for one in (suite.train, suite.val)}
     asked = runs.request(
@@ -106,6 +110,11 @@ def adapt(
         narrator.say(f"note: {run} held a run with other settings or images, which this one replaces")
     work = _Work(backbone, built, suite, seed, run, configuration_hash(asked), decode, narrator, trackers)
     learn, choose = decode(suite.train), decode(suite.val)
+    for name, images in (("train", learn), ("val", choose)):
+        if images.masks.min() == IGNORED:
+            raise UserError(
+                f"no pixel of {name} has a class: all are {IGNORED}, which is ignored; give other masks"
+            )
     begun = time.perf_counter()
     reset_peak(backbone.device)
     trained, chosen = work.best(method, learn, choose)
@@ -164,17 +173,16 @@ class _Work:
     ) -> Trained:
         model = Segmenter(
             self.backbone,
-            method.decoder or self.architecture.decoder,
+            self.architecture.decoder,
             len(self.suite.classes),
             parameters=method.parameters,
             layer_decay=method.layer_decay,
             width=self.architecture.width,
             seed=self.seed,
         )
-        model.check(*self.architecture.size)
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         return train(
-            Segmentation(model, method.training.augmentation, learn, choose),
+            Segmentation(model, method.training.augmentation, learn, choose, method.training.precision),
             method.constraint,
             method.training,
             seed=self.seed,

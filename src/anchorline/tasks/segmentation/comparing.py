@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 
 import anchorline
 from anchorline.checkpoints import write_text
+from anchorline.comparing import writable
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples
@@ -19,7 +21,8 @@ from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.provenance import commit
 from anchorline.published import Published, beside, write_published
-from anchorline.runs import configuration_hash
+from anchorline.runs import TENSORS, configuration_hash
+from anchorline.suites.decode import MEMORY_LIMIT
 from anchorline.tasks.segmentation.adapting import Architecture, adapt, decoder_of
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.corrupted import PAPER_FOUR, corrupted_sets
@@ -28,7 +31,7 @@ from anchorline.tasks.segmentation.facts import facts, suite_hash
 from anchorline.tasks.segmentation.measuring import measured
 from anchorline.tasks.segmentation.methods import BASELINE, SegmentationMethod, find_method
 from anchorline.tasks.segmentation.page import write_report
-from anchorline.tasks.segmentation.runs import AdaptedSegmenter
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Stored
 from anchorline.tasks.segmentation.sets import SegmentationSuite
 from anchorline.tasks.segmentation.showing import examples
 
@@ -41,7 +44,7 @@ class Comparison:
 
     Attributes:
         rows: one row a number; the columns are those of results.csv.
-        segmenters: by method name, of the first seed.
+        segmenters: by method name, of the first seed; their tensors are read from their runs when used.
         directory: where everything was written.
     """
 
@@ -70,6 +73,7 @@ def compare(
     seeds: Sequence[int] = (0,),
     corruptions: Iterable[str] = PAPER_FOUR,
     published: Sequence[Published] = (),
+    memory_limit: int = MEMORY_LIMIT,
     narrator: Narrator | None = None,
     trackers: tuple[str, ...] = (),
 ) -> Comparison:
@@ -78,33 +82,40 @@ def compare(
     The sets are test, each shift, and test under each of `corruptions` (as in `parse_corruptions`: "fog" at
     all severities, "fog/3"). Writes into `out`: results.jsonl, results.csv, report.html, and a run directory
     runs/METHOD/seed-SEED for each (see `runs.load`). What is finished there is not run again, and what was
-    interrupted goes on. `published` figures stand beside ours in the report and in published.csv. Raises
-    `UserError`.
+    interrupted goes on. `published` figures stand beside ours in the report and in published.csv. A set whose
+    decoded images take more than `memory_limit` bytes lies in temporary files. Raises `UserError`.
     """
     narrator = narrator or Silent()
     rows = [find_method(m) if isinstance(m, str) else m for m in methods]
     if not rows:
         raise UserError("no method is given; name one, such as fine-tune")
+    if not seeds:
+        raise UserError("no seed is given; name one, such as 0")
     corrupted = corrupted_sets(suite, corruptions)  # a mistake shows before the long work
     built = (architecture or Architecture()).on(backbone)
-    directory = Path(out)
+    for row in rows:
+        row.check(backbone)
+    directory = writable(Path(out))
     height, width = built.size
     narrator.say(
         f"{suite.name}: {len(suite.classes)} classes, {sum(map(len, suite.sets().values())):,} images in "
         f"{len(suite.sets())} sets; {backbone.name} with {built.decoder} at {height} x {width} px on "
         f"{backbone.device}"
     )
-    decode = decoder_of(built.size, narrator)
+    decode = decoder_of(built.size, narrator, memory_limit)
+    once = cache(decode)  # every method learns from the same train and val
     segmenters: list[AdaptedSegmenter] = []
     for row in {row.name: row for row in rows}.values():
         for seed in seeds:
+            run = run_directory(directory, row.name, seed)
             adapted = adapt(
                 backbone, suite, row, seed,
-                architecture=built, run=run_directory(directory, row.name, seed), decode=decode,
+                architecture=built, run=run, decode=once,
                 narrator=narrator, trackers=trackers, overwrite=True,
             )  # fmt: skip
             narrator.say(f"{row.name}, seed {seed}: adapted in {adapted.seconds:.1f} s")
-            segmenters.append(adapted)
+            segmenters.append(replace(adapted, tuned=Stored(run / TENSORS)))  # memory holds one at a time
+    once.cache_clear()
     sets: Sets = {
         "test": {"test": suite.test},
         "shift": dict(suite.shifts),
@@ -124,7 +135,7 @@ def compare(
             classes=suite.classes,
             abouts={row.name: f"{row.about} ({row.source})" for row in rows},
             examples=examples(list(first.values()), sets, built.size),
-            facts=facts(suite, segmenters, built),
+            facts=facts(suite, rows, segmenters, built),
             notes=suite.notes,
             published=published,
         )

@@ -26,6 +26,7 @@ class Decoder:
         build: backbone, number of classes, width -> a network from standardised images [N, 3, H, W] to logits
             [N, C, H, W]; its `encoder` is the backbone's network, without its weights.
         step: H and W are multiples of it, and of the backbone's stride.
+        unit: the width is a multiple of it.
     """
 
     name: str
@@ -33,6 +34,21 @@ class Decoder:
     kinds: tuple[Literal["pyramid", "tokens"], ...]
     build: Callable[[Backbone, int, int], nn.Module]
     step: int = 1
+    unit: int = 1
+
+    def check(self, backbone: Backbone, width: int, size: tuple[int, int]) -> None:
+        """Raises `UserError` where no such width can be built, or images of that size not be computed."""
+        if width < 1 or width % self.unit:
+            raise UserError(
+                f"the decoder {self.name} has a multiple of {self.unit} channels, not {width}; give another "
+                "--width"
+            )
+        step = math.lcm(backbone.stride, self.step)
+        if any(side < 1 or side % step for side in size):
+            raise UserError(
+                f"{backbone.name} with {self.name} computes images whose height and width are multiples of "
+                f"{step} pixels, not {size[0]} x {size[1]}; give another --size"
+            )
 
 
 class Linear(nn.Module):
@@ -67,11 +83,6 @@ def _deeplab(backbone: Backbone, classes: int, width: int) -> nn.Module:
 
 
 def _dpt(backbone: Backbone, classes: int, width: int) -> nn.Module:
-    if math.log2(backbone.stride) % 1:
-        raise UserError(
-            f"dpt needs patches of 8, 16 or 32 pixels, and those of {backbone.name} have {backbone.stride}; "
-            "give --decoder linear"
-        )
     options: dict[str, Any] = {"dynamic_img_size": True, "num_classes": 0}
     between = [width, width, 2 * width, 2 * width]
     return _smp(
@@ -85,14 +96,29 @@ def _smp(kind: str, backbone: Backbone, classes: int, **options: Any) -> nn.Modu
     return cast(nn.Module, model)
 
 
+_GROUP = 4  # channels of a normalised group, at least: one number alone is normalised to zero
+
 DECODERS: dict[str, Decoder] = {
     decoder.name: decoder
     for decoder in (
-        Decoder("fpn", "feature pyramid (Kirillov et al. 2019, arXiv 1901.02446)", ("pyramid",), _fpn),
-        Decoder("unet", "U-Net (Ronneberger et al. 2015, arXiv 1505.04597)", ("pyramid",), _unet),
-        Decoder("deeplabv3plus", "DeepLabV3+ (Chen et al. 2018, arXiv 1802.02611)", ("pyramid",), _deeplab),
         Decoder(
-            "dpt", "dense prediction of tokens (Ranftl et al. 2021, arXiv 2103.13413)", ("tokens",), _dpt, 32
+            "fpn", "feature pyramid (Kirillov et al. 2019, arXiv 1901.02446)", ("pyramid",), _fpn, unit=32
+        ),
+        Decoder("unet", "U-Net (Ronneberger et al. 2015, arXiv 1505.04597)", ("pyramid",), _unet, unit=4),
+        Decoder(
+            "deeplabv3plus",
+            "DeepLabV3+ (Chen et al. 2018, arXiv 1802.02611)",
+            ("pyramid",),
+            _deeplab,
+            unit=_GROUP,
+        ),
+        Decoder(
+            "dpt",
+            "dense prediction of tokens (Ranftl et al. 2021, arXiv 2103.13413)",
+            ("tokens",),
+            _dpt,
+            step=32,
+            unit=_GROUP,
         ),
         Decoder(
             "linear",
@@ -114,6 +140,11 @@ def find_decoder(name: str, backbone: Backbone) -> Decoder:
         kind = "makes feature maps of one size" if backbone.kind == "tokens" else "is no vision transformer"
         raise UserError(
             f"the decoder {name} cannot read {backbone.name}, which {kind}; give --decoder {' or '.join(fit)}"
+        )
+    if decoder.name == "dpt" and math.log2(backbone.stride) % 1:
+        raise UserError(
+            f"dpt needs patches of 8, 16 or 32 pixels, and those of {backbone.name} have {backbone.stride}; "
+            "give --decoder linear"
         )
     return decoder
 
@@ -138,9 +169,13 @@ def decoded_by(decoder: Decoder, backbone: Backbone, classes: int, width: int, s
 
 
 def _without_statistics(module: nn.Module) -> None:
-    for name, child in module.named_children():
+    children = dict(module.named_children())
+    # What was pooled to one pixel is normalised over its channels.
+    pooled = any(isinstance(child, nn.AdaptiveAvgPool2d) for child in children.values())
+    for name, child in children.items():
         if isinstance(child, nn.BatchNorm2d):
-            groups = math.gcd(32, child.num_features)
-            setattr(module, name, nn.GroupNorm(groups, child.num_features))
+            channels = child.num_features
+            fitting = (g for g in (32, 16, 8, 4, 2) if not channels % g and channels // g >= _GROUP)
+            setattr(module, name, nn.GroupNorm(1 if pooled else next(fitting, 1), channels))
         else:
             _without_statistics(child)

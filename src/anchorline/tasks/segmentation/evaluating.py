@@ -14,14 +14,14 @@ from anchorline.runs import configuration_hash
 from anchorline.tasks.segmentation.adapting import Decode
 from anchorline.tasks.segmentation.measuring import counts_of
 from anchorline.tasks.segmentation.model import Segmenter
-from anchorline.tasks.segmentation.problem import EVALUATION_BATCH
-from anchorline.tasks.segmentation.runs import AdaptedSegmenter, logits_of
+from anchorline.tasks.segmentation.problem import Masked, evaluation_batch
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Networks
 from anchorline.tasks.segmentation.sets import MaskedSet
 
 COUNTS = "counts.safetensors"
 
 Sets = Mapping[str, Mapping[str, MaskedSet]]  # by role ("test", "shift", "corruption"), by name
-Measured = dict[str, Tensor]  # counts int64 [N, C, 3] by the name of a set; see `counted`
+Measured = dict[str, Tensor]  # counts [N, C, 3] by the name of a set; see `counted`
 
 
 def measure_all(
@@ -30,26 +30,28 @@ def measure_all(
 ) -> list[Measured]:  # fmt: skip
     """Counts of each segmenter on each set; kept in its run directory, and not measured again."""
     kept = [_Kept(run, one) for run, one in zip(runs, segmenters, strict=True)]
-    models: dict[str, Segmenter] = {}  # one a method, which holds each seed's tensors in turn
+    networks = Networks()
     every = [images for own in sets.values() for images in own.values()]
     bar = narrator.bar("measuring", "sets")
     for number, images in enumerate(every, 1):
         missing = [(one, own) for one, own in zip(segmenters, kept, strict=True) if not own.has(images)]
         if missing:
-            read = decode(images)
-        for one, own in missing:
-            model = models.setdefault(one.method, one.build())
-            model.put(one.tuned)
-            own.put(images, _counts(model, read.images, read.masks, len(one.classes)))
+            _measure(missing, images, decode(images), networks)  # its pixels go with the call
         bar(number, len(every))
     return [own.counts for own in kept]
 
 
-def _counts(model: Segmenter, images: Tensor, masks: Tensor, classes: int) -> Tensor:
-    def predict(pixels: Tensor) -> Tensor:
-        return logits_of(model, pixels).argmax(1)
+def _measure(
+    missing: Sequence[tuple[AdaptedSegmenter, _Kept]], images: MaskedSet, read: Masked, networks: Networks
+) -> None:
+    for one, own in missing:
+        model, classes = networks.of(one), len(one.classes)
 
-    return counts_of(predict, images, masks, classes, EVALUATION_BATCH)
+        def predict(pixels: Tensor, one: AdaptedSegmenter = one, model: Segmenter = model) -> Tensor:
+            return one.logits(pixels, model).argmax(1)
+
+        batch = evaluation_batch(classes, *one.size)
+        own.put(images, counts_of(predict, read.images, read.masks, classes, batch))
 
 
 class _Kept:

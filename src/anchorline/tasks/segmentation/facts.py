@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import anchorline
 from anchorline.provenance import commit
 from anchorline.tasks.segmentation.adapting import Architecture
+from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
 from anchorline.tasks.segmentation.sets import SegmentationSuite
 
@@ -24,7 +25,10 @@ def suite_hash(suite: SegmentationSuite) -> str:
 
 
 def facts(
-    suite: SegmentationSuite, segmenters: Sequence[AdaptedSegmenter], architecture: Architecture
+    suite: SegmentationSuite,
+    methods: Sequence[SegmentationMethod],
+    segmenters: Sequence[AdaptedSegmenter],
+    architecture: Architecture,
 ) -> dict[str, str]:
     """The box "how this was measured": label and value."""
     backbone = segmenters[0].backbone
@@ -32,6 +36,8 @@ def facts(
     sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
     height, width = architecture.size
     training = segmenters[0].request["method"]["training"]
+    rise = f" after a rise over the first {training['warmup']:.0%} of steps" if training["warmup"] else ""
+    on_val = [row.name for row in methods if row.constraint.learns_on_val]
     chosen = [
         one.method
         + (f" (seed {one.seed})" if len(seeds) > 1 else "")
@@ -51,14 +57,20 @@ def facts(
         "Images": f"scaled to {height} x {width} pixels, masks to the nearest pixel; mean {backbone.mean}, "
         f"standard deviation {backbone.std}",
         "Training": f"cross-entropy of each pixel, {training['optimizer']}, batch {training['batch']}, "
-        f"{training['epochs']} epochs, schedule {training['schedule']}, augmentation "
+        f"{training['epochs']} epochs, schedule {training['schedule']}{rise}, augmentation "
         f"{training['augmentation']} ({segmenters[0].method}; runs/METHOD/seed-SEED/config.json tells all)",
         "IoU": "pixels right over pixels predicted or true, summed over a set; background counts as a class; "
         "pixels of index 255 do not; mIoU is the mean over the classes that the set shows, all of which, "
         "and all others, may be predicted",
         "Intervals": "95 %, bootstrapped over images, 400 resamples, the same for all methods",
         "Means": "over shifts, and over corruptions and severities, each set with the same weight",
-        "Chosen on val": "; ".join(chosen),
+        "Chosen on val": "; ".join(chosen)
+        + (
+            f". On the same val {' and '.join(on_val)} also learns how far the weights may go, so that its "
+            "figures on val say less; test and shifts take part in nothing"
+            if on_val
+            else ""
+        ),
         "Seeds": ", ".join(map(str, seeds)),
         "Seconds": "wall time of training with all trials of a method's search",
         "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",

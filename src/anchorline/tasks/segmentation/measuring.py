@@ -16,28 +16,25 @@ from anchorline.encoder import as_images
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples, interval
 from anchorline.suites.images import Progress
-from anchorline.tasks.segmentation.sets import IGNORED
 
 INTERSECTION, PREDICTED, TRUE = 0, 1, 2  # the last dimension of counts
 
 
 def counted(predicted: Tensor, truth: Tensor, classes: int) -> Tensor:
-    """Pixels of each class in each image, int64 [N, C, 3]: right, predicted, true; ignored ones left out.
+    """Pixels of each class in each image, int32 [N, C, 3]: right, predicted, true; ignored ones left out.
+
+    They are counted where the masks lie, and come back to the CPU.
 
     Args:
-        predicted, truth: class indices [N, H, W]; truth 255 where ignored.
+        predicted, truth: class indices [N, H, W] on one device; truth 255 where ignored.
         classes: C.
     """
-    n = len(truth)
-    known = truth != IGNORED
-    offsets = torch.arange(n, device=truth.device).view(-1, 1, 1) * classes
-
-    def by_class(values: Tensor, where: Tensor) -> Tensor:
-        return torch.bincount((values.long() + offsets)[where], minlength=n * classes).view(n, classes)
-
-    right = known & (predicted == truth)
-    parts = [by_class(predicted, right), by_class(predicted, known), by_class(truth, known)]
-    return torch.stack(parts, -1).cpu()
+    n, rows = len(truth), classes + 1  # the last row of an image takes 255, what is ignored
+    images = torch.arange(n, dtype=torch.int32, device=truth.device).view(-1, 1, 1)
+    pairs = (images * rows + truth.clamp(max=classes)) * classes + predicted.int()
+    confusion = torch.bincount(pairs.flatten(), minlength=n * rows * classes).view(n, rows, classes)[:, :-1]
+    parts = [confusion.diagonal(dim1=1, dim2=2), confusion.sum(1), confusion.sum(2)]
+    return torch.stack(parts, -1).int().cpu()
 
 
 def ious(counts: Tensor) -> Tensor:
@@ -82,7 +79,7 @@ def counts_of(
     predict: Callable[[Tensor], Tensor], images: Tensor, masks: Tensor, classes: int, batch: int,
     progress: Progress | None = None,
 ) -> Tensor:  # fmt: skip
-    """Counts int64 [N, C, 3] of a set that passes through a model once, a batch at a time.
+    """Counts int32 [N, C, 3] of a set that passes through a model once, a batch at a time.
 
     Args:
         predict: pixels in [0, 1], float32 [N, 3, H, W], on its device -> class indices [N, H, W].
@@ -97,6 +94,7 @@ def _counts_of(
 ) -> Iterator[Tensor]:  # fmt: skip
     for start in range(0, len(images), batch):
         part, truth = images[start : start + batch], masks[start : start + batch]
-        yield counted(predict(as_images(part, part.device)).cpu(), truth.long(), classes)
+        predicted = predict(as_images(part, part.device))
+        yield counted(predicted, truth.to(predicted.device), classes)
         if progress:
             progress(min(start + batch, len(images)), len(images))

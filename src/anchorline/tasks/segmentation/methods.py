@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from anchorline.errors import UserError
 from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
 from anchorline.methods import Search
 from anchorline.recipe import Training
+from anchorline.tasks.segmentation.backbones import Backbone
+from anchorline.tasks.segmentation.model import layer_of
 
 BASELINE = "fine-tune"  # the row that all differences are taken to
 
 
+_LAYERS = 3  # fewer have no order that is worth a decay of rates
+
 # Every row has the same budget: as many epochs, and two learning rates, of which val chooses. What holds the
-# weights has the default strength of its kind.
+# weights has the default strength of its kind. The rate rises over the first tenth of the steps and falls as
+# "poly" over the others.
 _TRAINING = Training(epochs=10, batch=8, lr=1e-3, weight_decay=0.01, schedule="poly", augmentation="crop")
 _RATES: Search = (("training.lr", (1e-3, 3e-3)),)
 
@@ -43,6 +49,27 @@ class SegmentationMethod:
     training: Training = _TRAINING
     search: Search = ()
     source: str = ""
+
+    def check(self, backbone: Backbone) -> None:
+        """Raises `UserError` where the row would not do to this backbone what it says."""
+        names = [name for name, _ in backbone.module.named_parameters()]
+        for pattern in self.parameters:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise UserError(
+                    f"{self.name}: no parameter of {backbone.name} matches {pattern!r}; its parameters are "
+                    f"called {', '.join(names[:4])} …"
+                )
+        if not self.parameters and not isinstance(self.constraint, Unconstrained):
+            raise UserError(
+                f"{self.name}: {self.constraint.name} holds weights of the backbone, and none is trained; "
+                "say which with parameters, or give no constraint"
+            )
+        layers = dict.fromkeys(map(layer_of, names))
+        if self.layer_decay != 1 and len(layers) < _LAYERS:
+            raise UserError(
+                f"{self.name} needs layers, and the parameters of {backbone.name} are not named by any "
+                f"(found {', '.join(layers)}); leave the method out, or give another --backbone"
+            )
 
 
 METHODS: dict[str, SegmentationMethod] = {

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from typing import Any, Literal, cast
 
+import torch
 from torch import Tensor, nn
 
-from anchorline.errors import UserError
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.decoders import decoded_by, find_decoder
 from anchorline.tunables import Tuned
 
+Precision = Literal["auto", "float32", "bf16"]  # as in `Training`
+
 _BACKBONE = "network.encoder."
+# Parts of a name that stand for a layer: what lies before the first stage, and the number of a stage.
+_STEM = re.compile(
+    r"stem(_\d+)?|_?conv_stem|conv[01]|bn1|_bn0|norm0|patch_embed|cls_token|pos_embed|reg_token|norm_pre"
+)
+_STAGE = re.compile(r"(?:patch_embed|block|norm|layer|stage|s|stages_|layers_)(\d+)")
+_HEAD = re.compile(r"_conv_head|_bn1")
+_NUMBERED = re.compile(r"(?:_?blocks|features|stages|layers)\.\d+")
 
 
 class Segmenter(Tuned):
@@ -43,24 +51,14 @@ class Segmenter(Tuned):
     ) -> None:
         super().__init__()
         self.__dict__["backbone"] = backbone  # no part of this module: its weights are frozen and not ours
-        self.layer_decay = layer_decay
-        row = find_decoder(decoder, backbone)
-        self.step = math.lcm(backbone.stride, row.step)
-        self.network = decoded_by(row, backbone, classes, width, seed)
+        self.classes, self.layer_decay = classes, layer_decay
+        self.network = decoded_by(find_decoder(decoder, backbone), backbone, classes, width, seed)
         for name, parameter in self.network.encoder.named_parameters():  # type: ignore[union-attr]
             parameter.requires_grad_(any(fnmatchcase(name, pattern) for pattern in parameters))
 
     @property
     def backbone(self) -> Backbone:
         return cast(Backbone, self.__dict__["backbone"])
-
-    def check(self, height: int, width: int) -> None:
-        """Raises `UserError` where the network cannot compute images of this size."""
-        if height % self.step or width % self.step or not height * width:
-            raise UserError(
-                f"{self.backbone.name} computes images whose height and width are multiples of {self.step} "
-                f"pixels, not {height} x {width}; give another --size"
-            )
 
     def forward(self, images: Tensor) -> Tensor:
         """Pixels in [0, 1], float32 [N, 3, H, W] -> logits [N, C, H, W]."""
@@ -97,15 +95,31 @@ class Segmenter(Tuned):
         return self  # stays in evaluation mode: no statistics change, and nothing is drawn
 
 
-def layer_of(name: str) -> str:
-    """The layer of a backbone's parameter: its stage, or its block in a vision transformer ("blocks.3").
+@torch.no_grad()
+def logits_of(model: Segmenter, images: Tensor, precision: Precision) -> Tensor:
+    """Pixels in [0, 1], float32 [N, 3, H, W] -> float32 [N, C, H, W] on the device of the backbone.
 
-    What a vision transformer has before its blocks (patches, positions, class token) is one layer.
+    They are computed in the precision of the training.
+    """
+    device = model.backbone.device
+    in_bf16 = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16):
+        logits: Tensor = model(images.to(device))
+    return logits.float()
+
+
+def layer_of(name: str) -> str:
+    """The layer of a backbone's parameter: its stage ("stage 2"), or its block ("blocks.3").
+
+    What lies before them (a convolution and its normalisation; patches, positions, class token) is one layer,
+    "stem". Layers in the order of their first parameters go from the image upwards.
     """
     plain = name.removeprefix("model.")
-    if block := re.match(r"blocks\.\d+", plain):
+    if block := _NUMBERED.match(plain):
         return block.group()
-    first = plain.partition(".")[0]
-    return (
-        "embedding" if first in ("cls_token", "pos_embed", "reg_token", "patch_embed", "norm_pre") else first
-    )
+    first = plain.removeprefix("features.").partition(".")[0]
+    if _STEM.fullmatch(first):
+        return "stem"
+    if stage := _STAGE.fullmatch(first):
+        return f"stage {stage.group(1)}"
+    return "head" if _HEAD.fullmatch(first) else first

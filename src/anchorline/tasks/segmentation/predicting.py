@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from anchorline.encoder import as_images
 from anchorline.errors import UserError
 from anchorline.suites.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
-from anchorline.tasks.segmentation.runs import AdaptedSegmenter, load, logits_of
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter, load
 from anchorline.tasks.segmentation.showing import mask_picture, overlay
 
 
@@ -27,7 +28,8 @@ class DrawnMask:
     Attributes:
         path: of the image, as given.
         mask: a PNG of class indices with PASCAL VOC's palette.
-        overlay: a PNG of the image with the classes' colours on it; background is left as it is.
+        overlay: a PNG of the image with the classes' colours on it; index 0, of most masks the background,
+            is left as it is.
         classes: names of the classes in the mask, the largest first.
     """
 
@@ -47,13 +49,13 @@ def predict_masks(
 ) -> Iterator[DrawnMask]:
     """Write OUT/masks/NAME.png and OUT/overlays/NAME.png for each image file, one after the other.
 
-    A name that was written before in this call gets a number: NAME-2. Raises `UserError` for a run that is
-    none, a folder that cannot be written, or an image that cannot be read; with "skip" such an image is left
-    out, and the reason appended to `skipped`.
+    A name that was written before in this call gets the next free number: NAME-2. Raises `UserError` for
+    a run that is none, a folder that cannot be written, or an image that cannot be read; with "skip" such an
+    image is left out, and the reason appended to `skipped`.
     """
     adapted = run if isinstance(run, AdaptedSegmenter) else load(run, device=device)
     folder = Path(out)
-    names: dict[str, int] = {}
+    written: set[str] = set()
     for path in images:
         try:
             pixels = _read(path)
@@ -65,8 +67,9 @@ def predict_masks(
             continue
         mask = predicted_mask(adapted, pixels)
         stem = Path(path).stem
-        names[stem] = names.get(stem, 0) + 1
-        name = stem if names[stem] == 1 else f"{stem}-{names[stem]}"
+        free = chain([stem], (f"{stem}-{number}" for number in count(2)))
+        name = next(one for one in free if one not in written)
+        written.add(name)
         files = folder / "masks" / f"{name}.png", folder / "overlays" / f"{name}.png"
         _write(mask_picture(mask), files[0])
         _write(Image.fromarray(overlay(pixels, mask)), files[1])
@@ -83,7 +86,7 @@ def predicted_mask(adapted: AdaptedSegmenter, pixels: Pixels) -> Pixels:
     height, width = adapted.size
     small = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
     batch = as_images(torch.from_numpy(np.array(small)[None]), torch.device("cpu"))
-    return _largest(logits_of(adapted.model, batch)[0], pixels.shape[0], pixels.shape[1])
+    return _largest(adapted.logits(batch)[0], pixels.shape[0], pixels.shape[1])
 
 
 def _largest(logits: Tensor, height: int, width: int) -> Pixels:

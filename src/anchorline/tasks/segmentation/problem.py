@@ -13,10 +13,11 @@ from anchorline.encoder import as_images
 from anchorline.merit import Merit
 from anchorline.tasks.segmentation.augmenting import augment
 from anchorline.tasks.segmentation.measuring import counted, mean_iou
-from anchorline.tasks.segmentation.model import Segmenter
+from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
 from anchorline.tasks.segmentation.sets import IGNORED
 
-EVALUATION_BATCH = 32
+_EVALUATION_BATCH = 32  # images that are computed at once without gradients, at most,
+_EVALUATED = 2**27  # and their logits: 512 MiB in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,16 +35,21 @@ class Masked:
 class Segmentation:
     """A segmenter that learns the class of each pixel; val chooses by mIoU (ties: lower cross-entropy).
 
+    With `training.accumulate` each part of a batch has the same weight, however many of its pixels are
+    ignored; what learns on val takes its whole batch at once.
+
     Attributes:
         model: on its backbone's device.
         augmentation: of the training images.
         learn, choose: the images of train and of val.
+        precision: of the look at val; as in `Training`.
     """
 
     model: Segmenter
     augmentation: Augmentation
     learn: Masked
     choose: Masked
+    precision: Precision = "auto"
 
     @property
     def device(self) -> torch.device:
@@ -70,18 +76,23 @@ class Segmentation:
         return cross_entropy(logits, self.choose.masks[chosen].to(self.device).long())
 
     def judge(self) -> tuple[Merit, dict[str, float]]:
+        size = evaluation_batch(self.model.classes, *self.choose.masks.shape[1:])
         counts, losses = [], []
         for images, masks in zip(
-            torch.split(self.choose.images, EVALUATION_BATCH),
-            torch.split(self.choose.masks, EVALUATION_BATCH),
-            strict=True,
+            torch.split(self.choose.images, size), torch.split(self.choose.masks, size), strict=True
         ):
-            logits = self.model(as_images(images, self.device)).float()
+            # As it will be measured.
+            logits = logits_of(self.model, as_images(images, self.device), self.precision)
             truth = masks.to(self.device).long()
             losses.append(float(cross_entropy(logits, truth)) * len(images))
             counts.append(counted(logits.argmax(1), truth, logits.shape[1]))
         miou, loss = mean_iou(torch.cat(counts).sum(0)), sum(losses) / len(self.choose)
         return (miou, -loss), {"val_miou": 100 * miou, "val_cross_entropy": loss}
+
+
+def evaluation_batch(classes: int, height: int, width: int) -> int:
+    """How many images are computed at once without gradients: their logits [N, C, H, W] have a bound."""
+    return max(1, min(_EVALUATION_BATCH, _EVALUATED // (classes * height * width)))
 
 
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:

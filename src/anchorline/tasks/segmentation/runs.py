@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -21,7 +21,7 @@ from anchorline.provenance import commit
 from anchorline.runs import CONFIGURATION, TENSORS, configuration_hash
 from anchorline.tasks.segmentation.backbones import Backbone, load_backbone
 from anchorline.tasks.segmentation.methods import SegmentationMethod
-from anchorline.tasks.segmentation.model import Segmenter
+from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
 
 FORMAT, TASK = 1, "segmentation"  # raise the first when the same request would no longer give the same
 
@@ -44,7 +44,7 @@ class AdaptedSegmenter:
     classes: tuple[str, ...]
     size: tuple[int, int]
     request: dict[str, Any]
-    tuned: dict[str, Tensor]
+    tuned: Mapping[str, Tensor]
     chosen: dict[str, float]
     seconds: float
     peak_memory: float
@@ -65,30 +65,53 @@ class AdaptedSegmenter:
     @cached_property
     def model(self) -> Segmenter:
         """The network with the trained tensors in it, on the backbone's device."""
-        return self.build()
+        return Networks().of(self)
 
-    def build(self) -> Segmenter:
-        """A new copy of the network with the trained tensors in it."""
-        asked = self.request
-        model = Segmenter(
-            self.backbone,
-            asked["decoder"],
-            len(self.classes),
-            parameters=tuple(asked["method"]["parameters"]),
-            width=asked["width"],
-            seed=asked["seed"],
-        )
-        model.put(self.tuned)
+    def logits(self, images: Tensor, model: Segmenter | None = None) -> Tensor:
+        """Pixels in [0, 1], float32 [N, 3, H, W] -> float32 [N, C, H, W], as training computed them.
+
+        `model` has the trained tensors in it already; left out: this segmenter's own.
+        """
+        precision = cast(Precision, self.request["method"]["training"]["precision"])
+        return logits_of(model or self.model, images, precision)
+
+
+class Networks:
+    """One network a decoder, which holds the tensors of one segmenter after the other: for many at once."""
+
+    def __init__(self) -> None:
+        self._built: dict[tuple[str, int], Segmenter] = {}
+
+    def of(self, segmenter: AdaptedSegmenter) -> Segmenter:
+        """The network with these trained tensors, until the next call."""
+        decoder, width = segmenter.request["decoder"], segmenter.request["width"]
+        if (decoder, width) not in self._built:
+            built = Segmenter(segmenter.backbone, decoder, len(segmenter.classes), width=width)
+            self._built[decoder, width] = built
+        model = self._built[decoder, width]
+        model.put({**model.anchors(), **segmenter.tuned})
         return model
 
 
-@torch.no_grad()
-def logits_of(model: Segmenter, images: Tensor) -> Tensor:
-    """Pixels in [0, 1], float32 [N, 3, H, W] -> float32 [N, C, H, W] on the device of the backbone."""
-    device = model.backbone.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        logits: Tensor = model(images.to(device))
-    return logits.float()
+class Stored(Mapping[str, Tensor]):
+    """The tensors of a file by name, each read when it is asked for."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        with safe_open(file, framework="pt") as stored:
+            self._names = tuple(stored.keys())
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._names:
+            raise KeyError(name)
+        with safe_open(self.file, framework="pt") as stored:
+            return cast(Tensor, stored.get_tensor(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def request(
@@ -123,7 +146,7 @@ def request(
 def save(adapted: AdaptedSegmenter, run: Path) -> None:
     """Write the run directory: tuned tensors and, last, the configuration. Raises `UserError`."""
     (run / CONFIGURATION).unlink(missing_ok=True)  # never beside the tensors of another request
-    write_tensors(run / TENSORS, adapted.tuned)
+    write_tensors(run / TENSORS, dict(adapted.tuned))
     facts = {
         "anchorline": anchorline.__version__,
         "commit": commit(),

@@ -14,7 +14,7 @@ from torch import Tensor
 from anchorline.encoder import as_images
 from anchorline.suites.rgb import Pixels
 from anchorline.tasks.segmentation.evaluating import Sets
-from anchorline.tasks.segmentation.runs import AdaptedSegmenter, logits_of
+from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Networks
 from anchorline.tasks.segmentation.sets import IGNORED, MaskedSet
 
 OF_TEST, OF_OTHERS, OTHERS = 4, 1, 6  # images of test, of another set; other sets of a role
@@ -77,14 +77,12 @@ def hex_colour(index: int) -> str:
 def examples(segmenters: Sequence[AdaptedSegmenter], sets: Sets, size: tuple[int, int]) -> list[Example]:
     """The first images of test, of each shift, and of each corruption at its middle severity, as they were
     measured, beside the masks of each segmenter."""
-    models = {one.method: one.build() for one in segmenters}
+    networks = Networks()
     found: list[Example] = []
     for images in _chosen(sets):
         decoded, masks = images.decoded(*size)
-        said = {
-            name: logits_of(model, as_images(torch.from_numpy(decoded), torch.device("cpu"))).argmax(1)
-            for name, model in models.items()
-        }
+        pixels = as_images(torch.from_numpy(decoded), torch.device("cpu"))
+        said = {one.method: one.logits(pixels, networks.of(one)).argmax(1).cpu() for one in segmenters}
         found += [
             _example(images, number, decoded[number], masks[number], said) for number in range(len(images))
         ]
