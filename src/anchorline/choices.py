@@ -13,7 +13,7 @@ from anchorline.errors import NoSuchFieldError, UserError
 from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Unconstrained
 from anchorline.methods import Method, Search
 from anchorline.objectives import Contrastive, CrossEntropy
-from anchorline.recipe import Training
+from anchorline.recipe import Training, check_training
 from anchorline.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt
 
 Row = TypeVar("Row", bound=Any)  # a frozen dataclass of parts
@@ -116,10 +116,10 @@ def validate(method: Method) -> None:
         complaint = f"cannot be held by {method.constraint.name}: it trains no pre-trained weights"
     elif alpha is not None and not 0 <= alpha <= 1:
         complaint = f"has blend.alpha={alpha:g}; give a share in [0, 1]"
-    elif training and (training.epochs < 0 or training.batch < 1 or training.accumulate < 1):
-        complaint = "needs training.epochs from 0, training.batch and training.accumulate from 1"
     if complaint:
         raise UserError(f"{method.name} {complaint}")
+    if training:
+        check_training(method.name, training)
 
 
 def _trains_weights(method: Method) -> bool:

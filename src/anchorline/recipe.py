@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from anchorline.augmentation import Augmentation
+from anchorline.errors import UserError
 from anchorline.tunables import Tuned
 
 Schedule = Literal["cosine", "poly"]
@@ -26,7 +27,8 @@ class Training:
         betas, eps: of AdamW.
         weight_decay: decoupled, on everything that is trained, unless a tunable says otherwise.
         warmup: share of the steps over which the rate rises linearly.
-        schedule: what takes it to zero: half a cosine, or "poly", (1 - t / T) ** 0.9.
+        schedule: what takes it to zero over the steps after the warm-up: half a cosine, or "poly",
+            (1 - t / T) ** 0.9.
         augmentation: of the training images: "none", "flip" or "crop" (with flip).
         clip: largest norm of all gradients together; 0: none.
         accumulate: parts into which a batch is cut to save memory; a contrastive loss sees one at a time.
@@ -48,6 +50,25 @@ class Training:
     accumulate: int = 1
     patience: int = 0
     precision: Literal["auto", "float32", "bf16"] = "auto"
+
+
+def check_training(method: str, training: Training, least_epochs: int = 0) -> None:
+    """Raises `UserError`, with the method's name, for numbers that make no sense."""
+    whole = {"epochs": least_epochs, "batch": 1, "accumulate": 1, "patience": 0}
+    for name, least in whole.items():
+        if getattr(training, name) < least:
+            raise UserError(
+                f"{method} has training.{name}={getattr(training, name)}; give a number from {least}"
+            )
+    for name in ("lr", "weight_decay", "eps", "clip"):
+        value = getattr(training, name)
+        if not (math.isfinite(value) and value >= 0):
+            raise UserError(f"{method} has training.{name}={value:g}; give a finite number from 0")
+    if not 0 <= training.warmup <= 1:
+        raise UserError(f"{method} has training.warmup={training.warmup:g}; give a share in [0, 1]")
+    if not all(0 <= beta < 1 for beta in training.betas):
+        betas = ",".join(f"{beta:g}" for beta in training.betas)
+        raise UserError(f"{method} has training.betas={betas}; give two shares from 0 to below 1")
 
 
 def optimizer_of(model: Tuned, training: Training) -> torch.optim.Optimizer:
