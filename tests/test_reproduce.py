@@ -40,7 +40,7 @@ def brief(replicas, monkeypatch) -> None:
         return replicas[write] if write in replicas else real(request, recipe, write)
 
     monkeypatch.setattr(base, "root_of", root_of)
-    monkeypatch.setattr(base, "few_classes", lambda suite: few_classes(suite, 8))
+    monkeypatch.setattr(base, "few_classes", lambda suite: few_classes(suite, 12))
 
 
 @pytest.mark.usefixtures("brief")
