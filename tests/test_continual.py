@@ -13,10 +13,13 @@ import torch
 from conftest import write_images
 from test_ablating import check_offline
 
-from anchorline import FeatureStore, Suite, UserError, load
+from anchorline import FeatureStore, Suite, UserError, adapt, load
 from anchorline.checkpoints import write_tensors
+from anchorline.choices import override
+from anchorline.classifier import AdaptedClassifier
 from anchorline.cli.continual import Continual, continual
 from anchorline.cli.options import SuiteOptions
+from anchorline.methods import METHODS as ROWS
 from anchorline.progress import Silent
 from anchorline.report.cells import signed
 from anchorline.tasks.continual import (
@@ -27,6 +30,7 @@ from anchorline.tasks.continual import (
     compare,
     draw_sequence,
     learn_sequence,
+    measuring,
 )
 from anchorline.tasks.continual.learning import Learner
 
@@ -170,14 +174,14 @@ class StopError(Exception):
 
 
 class Interrupting(Silent):
-    """Stops when the loop tells of steps for the third time in a bar of this title."""
+    """Stops at a step of a bar whose title ends so."""
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, step: int = 3) -> None:
+        self.title, self.step = title, step
 
     def bar(self, title, unit="images"):
         def tell(done, total):
-            if title.endswith(self.title) and done == 3:
+            if title.endswith(self.title) and done == self.step:
                 raise StopError
 
         return tell
@@ -199,6 +203,101 @@ def test_interrupted_and_resumed_is_the_same(name, found, seven, tiny_encoder, s
         resumed.classifier.tuned.values(), whole.classifier.tuned.values(), strict=True
     ):
         assert torch.equal(tensor, expected)
+
+
+def plain(learnt) -> list[list[tuple]]:
+    """All figures but seconds; NaN as text, so that they can be compared."""
+    return [
+        [tuple(map(str, vars(m).values())) for m in task if m.metric != "seconds"] for task in learnt.metrics
+    ]
+
+
+@pytest.mark.parametrize("name", ["zero-shot", "fine-tune"])
+def test_interrupted_measuring_goes_on(name, found, seven, tiny_encoder, store, tmp_path, monkeypatch):
+    asked = METHODS[name] if name == "zero-shot" else row(name)
+    stopped = setting(tiny_encoder, seven, store, Interrupting(", measuring", 2))
+    with pytest.raises(StopError):
+        learn_sequence(stopped, asked, tmp_path)
+    examined = []
+
+    def examine(classifier, sequence, task, store):
+        examined.append(task)
+        return measuring.examine(classifier, sequence, task, store)
+
+    monkeypatch.setattr("anchorline.tasks.continual.running.examine", examine)
+    resumed = learn_sequence(setting(tiny_encoder, seven, store), asked, tmp_path)
+    assert examined == [3]
+    assert plain(resumed) == plain(next(one for one in found.learnt if one.row.name == name))
+    assert not list(tmp_path.glob("figures-*"))
+
+
+def test_figures_of_another_request_are_measured_anew(seven, tiny_encoder, store, tmp_path):
+    stopped = setting(tiny_encoder, seven, store, Interrupting(", measuring", 2))
+    with pytest.raises(StopError):
+        learn_sequence(stopped, METHODS["zero-shot"], tmp_path)
+    other = replace(seven, test=replace(seven.test, labels=np.roll(seven.test.labels, 5)))
+    here, there = (
+        learn_sequence(setting(tiny_encoder, other, store), METHODS["zero-shot"], run)
+        for run in (tmp_path, tmp_path / "elsewhere")
+    )
+    assert plain(here) == plain(there)
+
+
+class Telling(Silent):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.titles: list[str] = []
+
+    def say(self, sentence):
+        self.said.append(sentence)
+
+    def bar(self, title, unit="images"):
+        self.titles.append(title)
+        return lambda done, total: None
+
+
+def test_a_run_of_compare_is_replaced_with_a_word(seven, tiny_encoder, store, tmp_path):
+    single = override(ROWS["fine-tune"], {**SHORT, "training.lr": "1e-3"})
+    adapt(tiny_encoder, seven, single, 0, store, run=tmp_path)
+    telling = Telling()
+    learnt = learn_sequence(setting(tiny_encoder, seven, store, telling), row("fine-tune"), tmp_path)
+    assert [s for s in telling.said if "held a run with other settings or images" in s]
+    # And the other way round: figures of a sequence never go with the classifier of another run.
+    adapt(tiny_encoder, seven, single, 0, store, run=tmp_path, overwrite=True)
+    again = learn_sequence(setting(tiny_encoder, seven, store), row("fine-tune"), tmp_path)
+    assert again.classifier.method.search == row("fine-tune").method.search
+    assert "epoch" not in again.classifier.chosen
+    assert plain(again) == plain(learnt)
+
+
+def test_a_comparison_holds_no_weights(found):
+    """Those of all methods and seeds together may not fit in memory."""
+    for one in found.learnt:
+        assert not [v for v in vars(one).values() if isinstance(v, (torch.Tensor, AdaptedClassifier))]
+
+
+def test_images_beyond_the_memory_limit_stay_on_disk(found, seven, tiny_encoder, tmp_path):
+    store = FeatureStore(tmp_path / "store", memory_limit=0)
+    learner = Learner(row("fine-tune"), setting(tiny_encoder, seven, store), {}, tmp_path / "one", "one")
+    pixels, _ = store.pixels(tiny_encoder.geometry, seven.train)
+    assert isinstance(pixels, np.memmap)
+    examples = learner._examples(seven.train, np.array([3, 1]))
+    assert np.shares_memory(examples.inputs.numpy(), pixels)
+    assert np.array_equal(examples[torch.tensor([0])].numpy()[0], pixels[3])
+    learnt = learn_sequence(setting(tiny_encoder, seven, store), row("fine-tune"), tmp_path / "run")
+    assert plain(learnt) == plain(next(one for one in found.learnt if one.row.name == "fine-tune"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "title"),
+    [({}, "linear-probe lr 0.01, task 1"), ({"training.lr": "1e-3"}, "linear-probe, task 1")],
+)
+def test_bars_name_what_is_searched(settings, title, seven, tiny_encoder, store, tmp_path):
+    telling = Telling()
+    learn_sequence(setting(tiny_encoder, seven, store, telling), row("linear-probe", **settings), tmp_path)
+    assert title in telling.titles
 
 
 def test_test_images_change_nothing_that_is_learnt(found, seven, tiny_encoder, store, tmp_path):
@@ -337,6 +436,8 @@ def test_the_command(folders, tiny_directory, tmp_path, capsys):
     for bad, sentence in (
         ({"tasks": 9}, "cannot be learnt in 9 tasks"),
         ({"rehearsal": -1}, "give --rehearsal from 0"),
+        ({"seeds": ()}, "no seed is given; give --seeds at least one"),
+        ({"set": ("training.lr=nan",)}, "linear-probe has training.lr=nan; give a finite number"),
         ({"method": ("ewc",)}, "unknown method 'ewc'"),
         ({"set": ("training.nothing=1",)}, "no such field"),
     ):

@@ -185,6 +185,32 @@ def test_old_classes_compete_only_where_they_are_learnt(first, tiny_encoder):
     assert facts["val_accuracy"] == 100 * merit[0]
 
 
+def test_what_learns_on_val_lets_the_same_classes_compete(tiny_encoder):
+    model = Head().start(task_of(tiny_encoder, ALL))
+    rng = torch.Generator().manual_seed(0)
+    examples = Examples(torch.randn(6, 24, generator=rng), torch.tensor([2, 3] * 3))
+    problem = CurrentTask(model, CrossEntropy(), "none", examples, examples, first=2)
+    loss = problem.val_loss(rng, 6, 0)
+    assert loss.item() == pytest.approx(problem.loss(model(examples.inputs), examples.labels).item())
+    loss.backward()
+    assert model.head["weight"].grad[:2].abs().max() == 0
+
+
+def test_examples_of_some_rows_are_those_rows(tiny_encoder):
+    """What is no example is never read: it may lie on disk."""
+    rng = torch.Generator().manual_seed(0)
+    features, rows = torch.randn(700, 24, generator=rng), torch.randperm(700, generator=rng)[:600]
+    labels = torch.arange(600) % 4
+    model = Head().start(task_of(tiny_encoder, ALL))
+    some, copied = Examples(features, labels, rows), Examples(features[rows], labels)
+    assert len(some) == 600
+    ours, theirs = (CurrentTask(model, CrossEntropy(), "none", part, part) for part in (some, copied))
+    chosen = torch.tensor([599, 0, 17])
+    assert torch.equal(ours.batch(chosen, [0] * 3, 0)[0], features[rows[chosen]])
+    with torch.no_grad():
+        assert torch.equal(ours.val_logits(), theirs.val_logits())
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_radii_start_where_the_weights_are(dtype):
     anchor, rng = torch.zeros(4, 3, dtype=dtype), torch.Generator().manual_seed(0)

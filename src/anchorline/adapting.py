@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ from torch import Tensor
 
 from anchorline import runs, scores
 from anchorline.blends import ALPHAS
-from anchorline.choices import put, validate
+from anchorline.choices import validate
 from anchorline.classification import Classification, Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
-from anchorline.errors import DivergedError, UserError
+from anchorline.errors import UserError
 from anchorline.features import Features, FeatureStore
 from anchorline.memory import peak_memory, reset_peak
 from anchorline.merit import NONE, Merit, merit
@@ -28,9 +27,10 @@ from anchorline.methods import Method, find_method
 from anchorline.movement import write_movement
 from anchorline.processes import first_goes_first, is_first
 from anchorline.progress import Narrator, Silent
+from anchorline.searching import best_of, trials
 from anchorline.suites.images import ImageSet
 from anchorline.suites.suite import Suite
-from anchorline.training import Trained, train
+from anchorline.training import train
 from anchorline.tunables import Labelled, Task
 
 
@@ -149,23 +149,10 @@ class _Work:
         if row.training is None or row.objective is None:
             adaptation = row.tunable.start(self.task)
             return _Found(adaptation.tuned(), adaptation.chosen)
-        best: tuple[Merit, _Found] | None = None
-        failed: DivergedError | None = None
-        for number, (values, method) in enumerate(_trials(row)):
-            try:
-                trained, chosen = self._train(method, number, values)
-            except DivergedError as error:  # this trial is lost, and the others may do well
-                failed = error
-                continue
-            if best is None or trained.merit > best[0]:
-                chosen = {**chosen, **values, "epoch": float(trained.epoch)}
-                best = (trained.merit, _Found(trained.tuned, chosen, movement=trained.movement))
-        if best is None:
-            assert failed is not None
-            raise failed
-        return best[1]
+        return best_of(enumerate(trials(row)), self._train)
 
-    def _train(self, method: Method, number: int, values: dict[str, Any]) -> tuple[Trained, dict[str, float]]:
+    def _train(self, trial: tuple[int, tuple[dict[str, Any], Method]]) -> tuple[Merit, _Found]:
+        number, (values, method) = trial
         assert method.training is not None
         assert method.objective is not None
         adaptation = method.tunable.start(self.task)
@@ -181,7 +168,8 @@ class _Work:
             seed=self.task.seed, run=run, identity=self.identity,
             progress=self.narrator.bar(title, "steps"), trackers=self.trackers,
         )  # fmt: skip
-        return trained, adaptation.chosen
+        chosen = {**adaptation.chosen, **values, "epoch": float(trained.epoch)}
+        return trained.merit, _Found(trained.tuned, chosen, movement=trained.movement)
 
     def _examples(self, images: ImageSet, pixels: bool) -> Examples:
         labels = torch.from_numpy(images.labels)
@@ -207,16 +195,6 @@ def _trained_before(row: Method, asked: dict[str, Any], reuse: Sequence[AdaptedC
             chosen = {name: value for name, value in one.chosen.items() if name != "alpha"}
             return _Found(one.tuned, chosen, one.seconds)
     return None
-
-
-def _trials(row: Method) -> Iterator[tuple[dict[str, Any], Method]]:
-    """Every combination of the values to try, with the method that has them."""
-    paths = [path for path, _ in row.search]
-    for values in product(*(options for _, options in row.search)):
-        method = row
-        for path, value in zip(paths, values, strict=True):
-            method = put(method, path, value)
-        yield dict(zip(paths, values, strict=True)), method
 
 
 def _blended(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -> AdaptedClassifier:

@@ -21,15 +21,22 @@ class Examples:
     """What a loop reads.
 
     Attributes:
-        inputs: uint8 pixels [N, H, W, 3], or float32 features [N, D] for what leaves images alone.
+        inputs: uint8 pixels [M, H, W, 3], or float32 features [M, D] for what leaves images alone.
         labels: int64 [N].
+        rows: the inputs that are examples, int64 [N]; None: all, N = M. What is no example is never read, so
+            that part of a set on disk takes no memory.
     """
 
     inputs: Tensor
     labels: Tensor
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, chosen: Tensor | slice) -> Tensor:
+        """The inputs of some examples, by their numbers."""
+        return self.inputs[chosen] if self.rows is None else self.inputs[self.rows[chosen]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +64,7 @@ class Classification:
         return len(self.learn)
 
     def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor, int | None]:
-        inputs = self.learn.inputs[chosen]
+        inputs = self.learn[chosen]
         if self.model.changes_images:
             inputs = augment(inputs, self.augmentation, seeds)
         return self._ready(inputs), self._template(step)
@@ -70,15 +77,15 @@ class Classification:
 
     def val_loss(self, rng: torch.Generator, size: int, step: int) -> Tensor:
         chosen = torch.randperm(len(self.choose), generator=rng)[:size]
-        logits = self.model(self._ready(self.choose.inputs[chosen]), self._template(step))
-        return self.objective(logits, self.choose.labels[chosen].to(self.device))
+        logits = self.model(self._ready(self.choose[chosen]), self._template(step))
+        return self.loss(logits, self.choose.labels[chosen].to(self.device))
 
     def val_logits(self) -> Tensor:
         """[N, C], of all of val, on the CPU."""
         classifier = self.model.classifier()
         return torch.cat([
-            self.model.logits(self._ready(inputs), classifier).cpu()
-            for inputs in torch.split(self.choose.inputs, _EVALUATION_BATCH)
+            self.model.logits(self._ready(self.choose[start : start + _EVALUATION_BATCH]), classifier).cpu()
+            for start in range(0, len(self.choose), _EVALUATION_BATCH)
         ])  # fmt: skip
 
     def judge(self) -> tuple[Merit, dict[str, float]]:

@@ -101,6 +101,8 @@ def compare(
     """
     narrator, store, options = narrator or Silent(), store or FeatureStore(), options or Options()
     options.columns_of_subsets(suite.classes)  # a mistake shows before the long work
+    if not seeds:
+        raise UserError("no seed is given; give --seeds at least one")
     rows = [find_method(m) if isinstance(m, str) else m for m in (UNTOUCHED, *methods)]
     rows = [chosen_by(select, row) for row in {row.name: row for row in rows}.values()]
     directory = writable(Path(out))

@@ -29,7 +29,8 @@ from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.measuring import TASK
 from anchorline.tasks.continual.methods import METHODS, ContinualMethod, check, find_continual
 from anchorline.tasks.continual.page import write_report
-from anchorline.tasks.continual.running import Learnt, learn_sequence
+from anchorline.tasks.continual.record import Learnt
+from anchorline.tasks.continual.running import learn_sequence
 from anchorline.tasks.continual.sequence import draw_sequence
 
 MATRIX = ["method", "seed", "after_task", "task", "accuracy"]
@@ -92,6 +93,8 @@ def compare(
     rows = _rows(methods)
     if rehearsal < 0:
         raise UserError(f"a buffer of {rehearsal} images was asked for; give --rehearsal from 0")
+    if not seeds:
+        raise UserError("no seed is given; give --seeds at least one")
     sequences = {seed: draw_sequence(suite, tasks, seed) for seed in seeds}  # mistakes show early
     directory = writable(Path(out))
     narrator.say(plan(suite, encoder))
@@ -107,7 +110,7 @@ def compare(
             untouched = untouched or one
             learnt.append(one)
             found += _told(suite, one, untouched)
-            narrator.say(f"{row.name}, seed {seed}: {one.classifier.seconds:.1f} s")
+            narrator.say(f"{row.name}, seed {seed}: {one.seconds:.1f} s")
     table = table_of(found)
     matrix = matrix_of(table)
     comparison = ContinualComparison(table, matrix, learnt, suite, directory)
@@ -133,14 +136,13 @@ def _rows(methods: Sequence[str | ContinualMethod]) -> list[ContinualMethod]:
 
 def _told(suite: Suite, learnt: Learnt, untouched: Learnt) -> list[dict[str, Any]]:
     """Figures, and changes against the untouched encoder, with all that says what they were measured on."""
-    classifier = learnt.classifier
     shared = {
         "suite": suite.name,
         "suite_hash": suite_hash(suite),
-        "encoder": classifier.encoder.name,
-        "encoder_hash": classifier.encoder.hash,
+        "encoder": learnt.encoder.name,
+        "encoder_hash": learnt.encoder.hash,
         "method": learnt.row.name,
-        "seed": classifier.seed,
+        "seed": learnt.seed,
     }
     run = {"commit": commit(), "config_hash": learnt.identity, "version": anchorline.__version__}
     return [

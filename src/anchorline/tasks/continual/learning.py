@@ -13,7 +13,6 @@ from torch.optim import Optimizer
 
 from anchorline.blends import Weights
 from anchorline.checkpoints import read_tensors, write_tensors
-from anchorline.choices import put
 from anchorline.classification import Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.constraints import FTP
@@ -85,14 +84,11 @@ class Learner:
     def __init__(
         self, row: ContinualMethod, setting: Setting, values: dict[str, float], run: Path, identity: str
     ) -> None:
-        """`values`: what is put into the method's choices; `identity`: of the request that results answer."""
-        method = row.method
-        for path, value in values.items():
-            method = put(method, path, value)
-        self.row, self.method, self.setting = row, method, setting
+        """`row` has the `values` of its search in place; `identity`: of the request that results answer."""
+        self.row, self.method, self.setting = row, row.method, setting
         self.values, self.run, self.identity = values, run, identity
         classes = setting.sequence.classes(len(setting.sequence))
-        self.templates = templates_of(setting.encoder, method)
+        self.templates = templates_of(setting.encoder, row.method)
         self.captions = setting.store.classes(setting.encoder, classes, self.templates).vectors
 
     def classifier(self, task: int) -> AdaptedClassifier:
@@ -148,11 +144,11 @@ class Learner:
             first=0 if before is None or len(kept) else sequence.seen(task - 1),
         )  # fmt: skip
         stays = before is not None and self.row.anchor == "pre-trained"
-        rate = " ".join(f"{path.split('.')[-1]} {value:g}" for path, value in self.values.items())
+        rate = "".join(f" {path.split('.')[-1]} {value:g}" for path, value in self.values.items())
         trained = train(
             problem, Continued(self.method.constraint) if stays else self.method.constraint, training,
             seed=mixed_seed(sequence.seed, task), run=self._directory(task), identity=self.identity,
-            progress=setting.narrator.bar(f"{self.row.name} {rate}, task {task}", "steps"),
+            progress=setting.narrator.bar(f"{self.row.name}{rate}, task {task}", "steps"),
         )  # fmt: skip
         return Weights().weights(trained.tuned, begun, self.row.between)
 
@@ -180,9 +176,10 @@ class Learner:
         setting = self.setting
         labels = torch.from_numpy(setting.sequence.labels(images)[rows])
         if self.method.tunable.changes_images:
-            pixels, _ = setting.store.pixels(setting.encoder.geometry, images)
-            return Examples(torch.from_numpy(np.ascontiguousarray(pixels[rows])), labels)
-        return Examples(setting.store.images(setting.encoder, images).vectors[rows], labels)
+            inputs = torch.from_numpy(setting.store.pixels(setting.encoder.geometry, images)[0])
+        else:
+            inputs = setting.store.images(setting.encoder, images).vectors
+        return Examples(inputs, labels, torch.from_numpy(rows))
 
     def _classifier(self, tuned: dict[str, Tensor], task: int) -> AdaptedClassifier:
         sequence, known = self.setting.sequence, self.method.blend.alpha

@@ -25,7 +25,7 @@ from anchorline.tasks.continual.metrics import (
 )
 from anchorline.tasks.continual.sequence import Rows, TaskSequence
 
-_BLOCK = 4096  # images copied out of a set at a time, a multiple of an encoder's batch
+_BLOCK = 1024  # images copied out of a set at a time, a multiple of an encoder's batch
 TASK = "task"  # role of what is measured on the test images of one task; its set is "task 3"
 
 

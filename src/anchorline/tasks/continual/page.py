@@ -15,7 +15,7 @@ from anchorline.report.published import published_section
 from anchorline.studies.figure_page import Chart, measured, write_page
 from anchorline.suites.suite import Suite
 from anchorline.tasks.continual.figures import curve_figure, final_figure, matrix_figure, shown
-from anchorline.tasks.continual.running import Learnt
+from anchorline.tasks.continual.record import Learnt
 from anchorline.tasks.continual.sheets import curve_sheet, final_sheet, matrix_sheet, points_of
 
 _PANELS = {
@@ -149,10 +149,10 @@ def _facts(
 ) -> dict[str, str]:
     sizes = {len(range(number, len(suite.classes), tasks)) for number in range(tasks)}
     chosen = [
-        f"{one.row.name} (seed {one.classifier.seed}): "
-        + ", ".join(f"{path} {value:g}" for path, value in one.classifier.chosen.items())
+        f"{one.row.name} (seed {one.seed}): "
+        + ", ".join(f"{path} {value:g}" for path, value in one.chosen.items())
         for one in learnt
-        if one.classifier.chosen
+        if one.chosen
     ]
     kept = (
         f"{rehearsal} training images in all, balanced by class, are learnt together with the task's own; "
@@ -163,9 +163,7 @@ def _facts(
         "Tasks": f"{tasks}, of {' or '.join(map(str, sorted(sizes)))} classes each, in an order drawn by "
         "seed; at test time all classes seen compete",
         "Rehearsal": kept if rehearsal else none,
-        "Methods": "; ".join(
-            f"{one.row.name}: {one.row.about}" for one in learnt if one.classifier.seed == seeds[0]
-        ),
+        "Methods": "; ".join(f"{one.row.name}: {one.row.about}" for one in learnt if one.seed == seeds[0]),
         "Seeds": ", ".join(map(str, seeds)),
         "Notes": "; ".join(suite.notes) or "none",
         "Learning rate": "one for the whole sequence, that of those tried with the best A on the val images "
