@@ -406,6 +406,8 @@ def test_bad_images_are_an_error_unless_skipped(spoilt, tiny_encoder, tmp_path):
 def test_mistakes_are_found_before_the_work(colours, tiny_encoder, tmp_path, calls):
     with pytest.raises(UserError, match="unknown method 'probe'"):
         compare(colours, tiny_encoder, ["linear-probe", "probe"], tmp_path / "out")
+    with pytest.raises(UserError, match="no seed is given; give --seeds at least one"):
+        compare(colours, tiny_encoder, ["linear-probe"], tmp_path / "out", seeds=())
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UserError, match=r"cannot write results into .*--out"):
