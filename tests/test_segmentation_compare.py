@@ -78,7 +78,7 @@ def test_the_same_again_trains_and_measures_nothing(compared, suite, monkeypatch
     pd.testing.assert_frame_equal(again.rows, compared.rows)
 
 
-def test_a_network_is_built_once_a_decoder(suite, tmp_path, monkeypatch):
+def test_a_network_is_built_once_a_decoder(compared, suite, monkeypatch):
     """Not for each set, method and seed; and one set's pixels are held at a time."""
     built, held = [], []
     make, read = Segmenter.__init__, MaskedSet.decoded
@@ -95,14 +95,13 @@ def test_a_network_is_built_once_a_decoder(suite, tmp_path, monkeypatch):
             held.append(weakref.ref(found[0]))
         return found
 
-    backbone = load_backbone(device="cpu")
-    compare(suite, backbone, ROWS, tmp_path, **ASKED)
-    for file in tmp_path.glob("runs/*/*/counts.safetensors"):
+    for file in compared.directory.glob("runs/*/*/counts.safetensors"):
         file.unlink()
     monkeypatch.setattr(Segmenter, "__init__", counting)
     monkeypatch.setattr(MaskedSet, "decoded", decoded)
     monkeypatch.setattr("anchorline.tasks.segmentation.comparing.examples", lambda *_: [])
-    compare(suite, backbone, ROWS, tmp_path, **ASKED)
+    again = compare(suite, load_backbone(device="cpu"), ROWS, compared.directory, **ASKED)
+    pd.testing.assert_frame_equal(again.rows, compared.rows)
     assert sorted(built) == ["fpn", "linear"]
 
 
@@ -197,12 +196,14 @@ def test_predict_writes_masks_of_the_images_own_size(compared, suite, tmp_path):
         (tmp_path / place).mkdir()
         Image.fromarray(pixels).resize(size).save(tmp_path / place / "x.png")
     (tmp_path / "bad.png").write_text("no image")
-    given = [str(tmp_path / name) for name in ("a/x.png", "bad.png", "b/x.png")]
+    Image.fromarray(pixels).save(tmp_path / "x-2.png")
+    given = [str(tmp_path / name) for name in ("a/x.png", "bad.png", "b/x.png", "x-2.png")]
     skipped: list[str] = []
     drawn = list(predict_masks(run, given, tmp_path / "out", "skip", skipped, "cpu"))
     assert [d.mask.relative_to(tmp_path / "out") for d in drawn] == [
         Path("masks/x.png"),
         Path("masks/x-2.png"),
+        Path("masks/x-2-2.png"),
     ]
     assert len(skipped) == 1
     mask = Image.open(drawn[0].mask)
@@ -262,6 +263,7 @@ def test_the_command_on_folders(tmp_path, capsys):
         ({"size": -64}, "not -64 x -64; give another --size"),
         ({"size": 100}, "multiples of 32 pixels, not 100 x 100"),
         ({"seeds": ()}, "no seed is given"),
+        ({"train": Path("x"), "test": Path("x"), "shift": ("fog/3=x",)}, "a shift is named 'fog/3'"),
         ({"out": Path(__file__)}, "cannot write results into .*/test_segmentation_compare"),
         ({"out": Path(__file__) / "below"}, "cannot write results into"),
     ],
