@@ -54,7 +54,6 @@ ABLATIONS: dict[str, dict[str, str]] = {
 # Where few drawings are labelled: so many a class.
 SHOTS = (1, 4)
 LOW_LABEL = ("zero-shot", "linear-probe", "fine-tune", "wise-ft", "tpgm", "ftp")
-REHEARSED = ("fine-tune", "ftp")  # also with stored images
 FULL_STEPS = 70  # of the rows of the table with all 480 drawings: ten epochs of seven batches
 
 
@@ -168,16 +167,12 @@ def segmentation(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
 
 
 def continual(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
-    """Every continual method in ten tasks, without stored images; fine-tuning also with two a class."""
+    """Every continual method in ten tasks, without stored images."""
     page = ROOT / "docs" / "continual.md"
     found = sequences.compare(suite, encoder, out=OUT / "continual", seeds=SEEDS, narrator=narrator)
     put(page, "continual", task_tables.continual(found.rows))
+    put(page, "continual-rates", task_tables.continual_rates(found.learnt))
     screenshot(found.report, ROOT / "docs" / "continual.png")
-    stored = 2 * len(suite.classes)
-    found = sequences.compare(
-        suite, encoder, REHEARSED, OUT / "rehearsal", rehearsal=stored, seeds=SEEDS, narrator=narrator
-    )
-    put(page, "rehearsal", task_tables.continual(found.rows))
 
 
 def with_epochs(row: Method, epochs: int) -> Method:

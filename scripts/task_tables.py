@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from summary_tables import spread_of
 
 from anchorline.report.results import Results
+from anchorline.tasks.continual import Learnt
 from anchorline.tasks.continual.sheets import final_sheet, points_of
 from anchorline.tasks.segmentation.claims import sentences
 
@@ -43,6 +46,19 @@ def continual(rows: pd.DataFrame) -> str:
     sheet = final_sheet(points_of(rows))
     lines = [_line(["method", *sheet.columns[1:]]), "|---" * len(sheet.columns) + "|"]
     return "\n".join([*lines, *(_line([f"`{method}`", *cells]) for method, *cells in sheet.rows)])
+
+
+def continual_rates(learnt: Sequence[Learnt]) -> str:
+    """A on the val images of all tasks at each learning rate that was tried."""
+    lines = [_line(["method", "A on val, % (learning rate)", ""]), "|---" * 3 + "|"]
+    tried: dict[str, dict[str, list[float]]] = {}
+    for one in learnt:
+        for setting, value in one.val.items():
+            tried.setdefault(one.row.name, {}).setdefault(setting.split()[-1], []).append(value)
+    for method, found in tried.items():
+        cells = [f"{spread_of(pd.Series(found[rate]))} ({rate})" for rate in sorted(found, key=float)]
+        lines.append(_line([f"`{method}`", *cells]))
+    return "\n".join(lines)
 
 
 def _line(cells: list[str]) -> str:
