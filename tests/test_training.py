@@ -285,6 +285,9 @@ def test_killed_at_random_moments_it_comes_to_the_same_bits(command, tmp_path):
 def test_two_processes_come_to_what_one_comes_to(command, tmp_path):
     """`accelerate launch` with two CPU processes over gloo, within rounding, method by method."""
     methods = ("fine-tune", "flyp", "reprogrammer", "ftp", "tpgm")
+    from test_segmentation_compare import write  # here: it needs the extra of segmentation
+
+    masks = str(write(tmp_path, "scenes", 8, 0))
 
     def commands(out: Path) -> str:
         found = []
@@ -295,6 +298,10 @@ def test_two_processes_come_to_what_one_comes_to(command, tmp_path):
                 rest += ["training.accumulate=2"]
             rest[rest.index("fine-tune")] = method
             found.append([*rest, "--out", str(out / method)])
+        segment = f"segment --train {masks} --val {masks} --test {masks} --size 64 --width 32 --device cpu"
+        segment += " --method fine-tune --corruption none --set training.epochs=1 training.lr=1e-2"
+        segment += f" training.optimizer=sgd training.clip=0 --out {out / 'masks'}"
+        found.append(segment.split())
         return json.dumps(found)
 
     script = str(Path(__file__).with_name("several_commands.py"))
@@ -311,7 +318,7 @@ def test_two_processes_come_to_what_one_comes_to(command, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("parameters trained") == len(methods)  # the second process says nothing
-    for method in methods:
+    for method in (*methods, "masks/runs/fine-tune/seed-0"):
         ours, theirs = (load_file(tmp_path / n / method / "tuned.safetensors") for n in ("one", "two"))
         assert ours.keys() == theirs.keys()
         for name in ours:
