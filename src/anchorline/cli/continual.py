@@ -18,7 +18,7 @@ class Continual:
     encoder: str = "pictogram-clip"
     """pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR."""
     tasks: int = 10
-    """Into how many tasks the classes are cut, in an order drawn by seed."""
+    """Into how many tasks of two classes or more the classes are cut, in an order drawn by seed."""
     method: tuple[str, ...] = ()
     """linear-probe, fine-tune, l2-sp, ftp, ftp-previous, wise-ft, residual-reprogrammer or joint; left out:
     all of them. The untouched encoder is always added."""
@@ -48,7 +48,8 @@ def continual(command: Continual) -> None:
     from anchorline.tasks.continual import METHODS, changed, compare, find_continual
     from anchorline.tasks.continual.sheets import final_sheet, points_of
 
-    rows = [find_continual(name) for name in command.method or METHODS]  # before anything long
+    names = METHODS if "all" in command.method else command.method or METHODS
+    rows = [find_continual(name) for name in names]  # before anything long
     rows = changed(rows, shared.settings_of(command.set))
     suite = read_suite(command.data)
     with shared.narrator() as narrator:

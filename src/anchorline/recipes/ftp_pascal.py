@@ -14,8 +14,8 @@ measured on the published val, clean and under fog, defocus blur, Gaussian noise
 Hyper-parameters. The released code of FTP (github.com/GT-RIPL/FTP) holds DomainNet only; backbone, decoder,
 rates and epochs of the paper's dense tasks could not be read where this was written. All values are ours,
 the same for each method: CLIP ViT-B/16 with a DPT decoder of 256 channels at 512 x 512 pixels, 60 epochs of
-batches of 16, AdamW with weight decay 0.01, rate (1 - t/T)^0.9 from 1e-5 or 1e-4, chosen on val by mIoU
-(linear-decoder: 1e-3 or 1e-2).
+batches of 16, AdamW with weight decay 0.01, rate (1 - t/T)^0.9 from 1e-5 or 1e-4 after a rise over a tenth of
+the steps, chosen on val by mIoU (linear-decoder: 1e-3 or 1e-2).
 
 Published figures. None: the paper's tables could not be read where this was written, and what is not read
 in its source is not quoted.
