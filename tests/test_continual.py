@@ -434,7 +434,7 @@ def test_the_command(folders, tiny_directory, tmp_path, capsys):
     assert facts["rehearsal"] == 3
     assert [len(task) for task in facts["tasks"]] == [4, 3]
     for bad, sentence in (
-        ({"tasks": 9}, "cannot be learnt in 9 tasks"),
+        ({"tasks": 9}, "do not make 9 tasks"),
         ({"rehearsal": -1}, "give --rehearsal from 0"),
         ({"seeds": ()}, "no seed is given; give --seeds at least one"),
         ({"set": ("training.lr=nan",)}, "linear-probe has training.lr=nan; give a finite number"),

@@ -83,8 +83,8 @@ def draw_sequence(suite: Suite, tasks: int, seed: int) -> TaskSequence:
     count = len(suite.classes)
     if not 1 <= tasks <= count // 2:
         raise UserError(
-            f"{count} classes do not make {tasks} tasks of two classes or more; give a number of --tasks that "
-            f"is at most {count // 2}"
+            f"{count} classes do not make {tasks} tasks of two classes or more; give a number of --tasks "
+            f"that is at most {count // 2}"
         )
     order = np.random.default_rng(seed).permutation(count).tolist()
     sequence = TaskSequence(suite, tuple(_parts(order, tasks)), seed)
