@@ -54,7 +54,8 @@ def continual_rates(learnt: Sequence[Learnt]) -> str:
     tried: dict[str, dict[str, list[float]]] = {}
     for one in learnt:
         for setting, value in one.val.items():
-            tried.setdefault(one.row.name, {}).setdefault(setting.split()[-1], []).append(value)
+            if one.row.method.search:
+                tried.setdefault(one.row.name, {}).setdefault(setting.split()[-1], []).append(value)
     for method, found in tried.items():
         cells = [f"{spread_of(pd.Series(found[rate]))} ({rate})" for rate in sorted(found, key=float)]
         lines.append(_line([f"`{method}`", *cells]))
