@@ -7,8 +7,8 @@ BIN := .venv/bin
 demo: setup  ## Compare the methods on the bundled benchmark; ends by naming the report.
 	$(BIN)/anchorline compare --out runs/demo
 
-test: setup  ## The whole test suite.
-	$(BIN)/python -m pytest
+test: setup  ## The whole test suite, in two processes of one thread each.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup  ## Style and types.
 	$(BIN)/ruff check .
