@@ -324,7 +324,9 @@ def test_weights_that_all_go_back_stay_untouched(seven, tiny_encoder, store, tmp
 
 
 def towers(classifier) -> torch.Tensor:
-    return torch.cat([t.flatten() for n, t in classifier.tuned.items() if n.startswith("tower.")])
+    """The weights of the image tower, by name."""
+    own = {n: t for n, t in classifier.tuned.items() if n.startswith("tower.")}
+    return torch.cat([own[name].flatten() for name in sorted(own)])
 
 
 def test_what_holds_the_weights_holds_them(seven, tiny_encoder, store, tmp_path):
@@ -336,7 +338,8 @@ def test_what_holds_the_weights_holds_them(seven, tiny_encoder, store, tmp_path)
         "ftp": row("ftp", **fast, **{"constraint.radius_lr": "0"}),
         "ftp-previous": row("ftp-previous", **fast, **{"constraint.radius_lr": "0"}),
     }
-    anchor = torch.cat([p.detach().flatten() for p in tiny_encoder.image_tower.parameters()])
+    pretrained = dict(tiny_encoder.image_tower.named_parameters())
+    anchor = torch.cat([pretrained[name].detach().flatten() for name in sorted(pretrained)])
     moved = {}
     for name, one in rows.items():
         learnt = learn_sequence(setting(tiny_encoder, seven, store), one, tmp_path / name)
