@@ -97,11 +97,16 @@ def write_results(
     curves: pd.DataFrame,
     movements: pd.DataFrame,
 ) -> None:
-    write_text(directory / "results.jsonl", _lines(table))
-    write_text(directory / "results.csv", table.to_csv(index=False))
+    write_table(directory, table)
     write_text(directory / "differences.csv", differences.to_csv(index=False))
     write_text(directory / "alpha.csv", curves.to_csv(index=False))
     write_text(directory / "movement.csv", movements.to_csv(index=False))
+
+
+def write_table(directory: Path, table: pd.DataFrame) -> None:
+    """All figures as results.jsonl and results.csv, and its own in each run's metrics.jsonl."""
+    write_text(directory / "results.jsonl", _lines(table))
+    write_text(directory / "results.csv", table.to_csv(index=False))
     for (method, seed), own in table.groupby(["method", "seed"], sort=False):
         file = directory / "runs" / str(method) / f"seed-{seed}" / "metrics.jsonl"
         write_text(file, _lines(own))

@@ -24,6 +24,7 @@ from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.provenance import commit
 from anchorline.published import Published, beside, write_published
+from anchorline.results import write_table
 from anchorline.suites.suite import Suite
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.measuring import TASK
@@ -115,9 +116,7 @@ def compare(
     matrix = matrix_of(table)
     comparison = ContinualComparison(table, matrix, learnt, suite, directory)
     if is_first():
-        lines = str(table.to_json(orient="records", lines=True, force_ascii=False))
-        write_text(directory / "results.jsonl", lines)
-        write_text(directory / "results.csv", table.to_csv(index=False))
+        write_table(directory, table)
         write_text(directory / "matrix.csv", matrix.to_csv(index=False))
         papers = beside(table[table.task == table.task.max()], published)
         write_published(directory, papers)

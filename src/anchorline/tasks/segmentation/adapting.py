@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from anchorline.choices import put
-from anchorline.errors import DivergedError, UserError
+from anchorline.errors import UserError
 from anchorline.memory import peak_memory, reset_peak
+from anchorline.merit import Merit
 from anchorline.movement import write_movement
 from anchorline.processes import first_goes_first, is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.runs import configuration_hash, finished, holds_another
+from anchorline.searching import best_of, trials
 from anchorline.suites.decode import MEMORY_LIMIT
 from anchorline.tasks.segmentation import runs
 from anchorline.tasks.segmentation.backbones import Backbone
@@ -153,20 +153,15 @@ class _Work:
         self, method: SegmentationMethod, learn: Masked, choose: Masked
     ) -> tuple[Trained, dict[str, float]]:
         """The trial of the method's search that does best on val; ties go to the first."""
-        best: tuple[Trained, dict[str, float]] | None = None
-        failed: DivergedError | None = None
-        for number, (values, trial) in enumerate(_trials(method)):
-            try:
-                trained = self._train(trial, number, values, learn, choose)
-            except DivergedError as error:  # this trial is lost, and the others may do well
-                failed = error
-                continue
-            if best is None or trained.merit > best[0].merit:
-                best = trained, values
-        if best is None:
-            assert failed is not None
-            raise failed
-        return best
+
+        def result(
+            trial: tuple[int, tuple[dict[str, Any], SegmentationMethod]],
+        ) -> tuple[Merit, tuple[Trained, dict[str, float]]]:
+            number, (values, row) = trial
+            trained = self._train(row, number, values, learn, choose)
+            return trained.merit, (trained, values)
+
+        return best_of(enumerate(trials(method)), result)
 
     def _train(
         self, method: SegmentationMethod, number: int, values: dict[str, Any], learn: Masked, choose: Masked
@@ -191,13 +186,3 @@ class _Work:
             progress=self.narrator.bar(title, "steps"),
             trackers=self.trackers,
         )
-
-
-def _trials(row: SegmentationMethod) -> Iterator[tuple[dict[str, Any], SegmentationMethod]]:
-    """Every combination of the values to try, with the row that has them."""
-    paths = [path for path, _ in row.search]
-    for values in product(*(options for _, options in row.search)):
-        trial = row
-        for path, value in zip(paths, values, strict=True):
-            trial = put(trial, path, value)
-        yield dict(zip(paths, values, strict=True)), trial

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 import anchorline
-from anchorline.checkpoints import write_text
 from anchorline.comparing import writable
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric
@@ -21,6 +20,7 @@ from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.provenance import commit
 from anchorline.published import Published, beside, write_published
+from anchorline.results import write_table
 from anchorline.runs import TENSORS, configuration_hash
 from anchorline.suites.decode import MEMORY_LIMIT
 from anchorline.tasks.segmentation.adapting import Architecture, adapt, decoder_of
@@ -126,7 +126,7 @@ def compare(
     table = _table(suite, segmenters, found, sets)
     first = {one.method: one for one in segmenters if one.seed == seeds[0]}
     if is_first():
-        _write(directory, table)
+        write_table(directory, table)
         write_published(directory, beside(table, published))
         write_report(
             directory / "report.html",
@@ -187,12 +187,3 @@ def _summary(one: AdaptedSegmenter, metrics: Sequence[Metric]) -> list[Metric]:
 
 
 _AXES = {"test": "clean", "shift": "shift_mean", "corruption": "corruption_mean"}
-
-
-def _write(directory: Path, table: pd.DataFrame) -> None:
-    lines = str(table.to_json(orient="records", lines=True, force_ascii=False))
-    write_text(directory / "results.jsonl", lines)
-    write_text(directory / "results.csv", table.to_csv(index=False))
-    for (method, seed), own in table.groupby(["method", "seed"], sort=False):
-        text = str(own.to_json(orient="records", lines=True, force_ascii=False))
-        write_text(run_directory(directory, str(method), int(str(seed))) / "metrics.jsonl", text)

@@ -8,6 +8,7 @@ from typing import get_type_hints
 
 from anchorline.choices import parsed, put, without
 from anchorline.errors import NoSuchFieldError, UserError
+from anchorline.recipe import check_training
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 
 _PARTS = ("training", "constraint")
@@ -29,9 +30,7 @@ def override(row: SegmentationMethod, settings: Mapping[str, str]) -> Segmentati
         except ValueError as error:
             raise UserError(f"--set {path}={text}: {error}") from error
         row = dataclasses.replace(put(row, path, value), search=without(row.search, path))
-    training = row.training
-    if training.epochs < 1 or training.batch < 1 or training.accumulate < 1:
-        raise UserError(f"{row.name} needs training.epochs, training.batch and training.accumulate from 1")
+    check_training(row.name, row.training, least_epochs=1)
     return row
 
 
