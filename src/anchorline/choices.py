@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from anchorline.blends import Logits, Residual, Unblended, Weights
@@ -90,6 +90,30 @@ def override(method: Method, settings: Mapping[str, str]) -> Method:
         method = put(method, path, value)
         method = dataclasses.replace(method, search=without(method.search, path))
     return method
+
+
+def override_each(
+    rows: Iterable[Row],
+    settings: Mapping[str, str],
+    change: Callable[[Row, Mapping[str, str]], Row],
+    strict: bool = False,
+) -> list[Row]:
+    """The rows, each with those of the settings that fit it, put in by `change`.
+
+    Raises `NoSuchFieldError` for a setting that fits none of them; with `strict`, for one that does not fit
+    all.
+    """
+    rows = list(rows)
+    for path, value in sorted(settings.items(), key=lambda item: item[0].count(".")):  # whole parts first
+        refused: list[NoSuchFieldError] = []
+        for number, row in enumerate(rows):
+            try:
+                rows[number] = change(row, {path: value})
+            except NoSuchFieldError as error:
+                refused.append(error)
+        if refused and (strict or len(refused) == len(rows)):
+            raise refused[0]
+    return rows
 
 
 def put(method: Row, path: str, value: Any) -> Row:

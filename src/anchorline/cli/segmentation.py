@@ -98,25 +98,13 @@ def segment(command: Segment) -> None:
 
 def _rows(command: Segment) -> list[SegmentationMethod]:
     """The rows with the settings put in. A setting that fits none of them is an error."""
+    from anchorline.choices import override_each
     from anchorline.cli.shared import settings_of
-    from anchorline.errors import NoSuchFieldError
     from anchorline.tasks.segmentation import METHODS, SHOWN, find_method
     from anchorline.tasks.segmentation.settings import override
 
     names = METHODS if "all" in command.method else command.method or SHOWN
-    rows = [find_method(name) for name in names]
-    for path, value in settings_of(command.set).items():
-        changed, errors = [], []
-        for row in rows:
-            try:
-                changed.append(override(row, {path: value}))
-            except NoSuchFieldError as error:
-                changed.append(row)
-                errors.append(error)
-        if len(errors) == len(rows):
-            raise errors[0]
-        rows = changed
-    return rows
+    return override_each(map(find_method, names), settings_of(command.set), override)
 
 
 def _is_bundled(command: Segment) -> bool:

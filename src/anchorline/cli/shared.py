@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 
-from anchorline.choices import override, validate
-from anchorline.errors import NoSuchFieldError, UserError
+from anchorline.choices import override, override_each, validate
+from anchorline.errors import UserError
 from anchorline.features import FeatureStore
 from anchorline.methods import METHODS, Method, find_method
 from anchorline.processes import is_first
@@ -37,21 +37,11 @@ def seeds_of(given: Sequence[int]) -> tuple[int, ...]:
 def rows_of(names: Sequence[str], values: Mapping[str, str], strict: bool = False) -> list[Method]:
     """The rows of those names with the settings put in. A setting that fits none of them is an error; with
     `strict`, one that does not fit all."""
-    rows = [find_method(name) for name in (METHODS if "all" in names else names)]
-    changed = []
-    complaints: dict[str, list[NoSuchFieldError]] = {path: [] for path in values}
+    chosen = [find_method(name) for name in (METHODS if "all" in names else names)]
+    rows = override_each(chosen, values, override, strict)
     for row in rows:
-        for path, value in sorted(values.items(), key=lambda item: item[0].count(".")):  # whole parts first
-            try:
-                row = override(row, {path: value})
-            except NoSuchFieldError as error:
-                complaints[path].append(error)
         validate(row)
-        changed.append(row)
-    for errors in complaints.values():
-        if errors and (strict or len(errors) == len(rows)):
-            raise errors[0]
-    return changed
+    return rows
 
 
 def narrator() -> AbstractContextManager[Narrator]:

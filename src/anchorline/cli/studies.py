@@ -86,6 +86,7 @@ def report(command: Report) -> None:
             curves=merged.curves,
             movements=merged.movements,
             differences=merged.differences,
+            published=merged.published,
             facts=merged.facts,
             notes=merged.notes,
         )

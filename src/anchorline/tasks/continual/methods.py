@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from anchorline.choices import override, validate
-from anchorline.errors import NoSuchFieldError, UserError
+from anchorline.choices import override, override_each, validate
+from anchorline.errors import UserError
 from anchorline.holding import ByFTP, ByL2SP, Constraint
 from anchorline.methods import METHODS as ROWS
 from anchorline.methods import UNTOUCHED, Method
@@ -175,17 +175,7 @@ def changed(rows: Sequence[ContinualMethod], settings: Mapping[str, str]) -> lis
 
     Raises `UserError` for a choice that fits none.
     """
-    rows = list(rows)
-    for path, value in sorted(settings.items(), key=lambda item: item[0].count(".")):  # whole parts first
-        refused: list[NoSuchFieldError] = []
-        for number, row in enumerate(rows):
-            try:
-                rows[number] = replace(row, method=override(row.method, {path: value}))
-            except NoSuchFieldError as error:
-                refused.append(error)
-        if len(refused) == len(rows):
-            raise refused[-1]
-    return rows
+    return override_each(rows, settings, lambda row, one: replace(row, method=override(row.method, one)))
 
 
 def check(row: ContinualMethod) -> None:
