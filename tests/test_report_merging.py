@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from reported import Suite
 
+from anchorline.published import Published, beside, write_published
 from anchorline.report import merge, write_report
 
 SMALL: dict[str, Any] = {
@@ -49,6 +50,25 @@ def test_methods_of_two_days_stand_side_by_side(tmp_path: Path):
     write_report(
         tmp_path / "r.html", title="t", rows=merged.rows, facts=merged.facts, notes=merged.notes, **tables
     )
+
+
+def test_published_figures_stand_beside_the_rows_that_are_kept(tmp_path: Path):
+    papers = [
+        Published("ftp", "test", "accuracy", 50.0, "a paper, table 1", note="other data"),
+        Published("spd", "", "shift_accuracy", 40.0, "another paper"),
+    ]
+    early = directory(tmp_path / "early", ("zero-shot", "ftp"), 1)
+    late = directory(tmp_path / "late", ("zero-shot", "ftp"), 2)
+    rows = pd.read_json(late / "results.jsonl", lines=True)
+    write_published(early, beside(pd.read_json(early / "results.jsonl", lines=True), papers))
+    write_published(late, beside(rows, papers[:1]))
+    found = merge([early, late]).published
+    own = rows[(rows.method == "ftp") & (rows.set == "test") & (rows.metric == "accuracy")].value.mean()
+    assert found["method"].tolist() == ["ftp", "spd"]  # once each
+    assert found["difference"].iloc[0] == pytest.approx(own - 50.0)
+    assert found["measured"].isna().tolist() == [False, True]
+    assert found["note"].tolist() == ["other data", ""]
+    assert merge([directory(tmp_path / "none", ("zero-shot",), 3)]).published.empty
 
 
 def test_the_newest_rows_of_a_repeated_run_are_kept(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,3 +77,14 @@ def write_published(directory: Path, table: pd.DataFrame) -> None:
     """What `beside` gave, as published.csv; nothing if nothing was published."""
     if not table.empty:
         write_text(directory / FILE, table.to_csv(index=False))
+
+
+def read_published(directory: Path) -> list[Published]:
+    """The figures that `write_published` left there; none where it wrote nothing."""
+    try:
+        table = pd.read_csv(directory / FILE, keep_default_na=False)
+    except OSError:
+        return []
+    table = table.rename(columns={"paper": "value"})
+    fields = [field.name for field in dataclasses.fields(Published)]
+    return [Published(**row) for row in table[fields].to_dict("records")]

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
 from anchorline.measures.paired import LEVEL, enough, holm
+from anchorline.published import beside, read_published
 
 SAME = {"suite_hash": "suite", "encoder_hash": "encoder"}  # column: what it tells
 RUN = ["method", "seed"]
@@ -21,6 +22,7 @@ class Merged:
     Attributes:
         rows: as in results.jsonl, each (method, seed) from the newest comparison that holds it.
         curves, movements, differences: as in alpha.csv, movement.csv, differences.csv; may be empty.
+        published: as in published.csv, beside the merged rows; may be empty.
         facts: label and value, in the order to show.
         notes: sentences that the reader must know.
     """
@@ -29,6 +31,7 @@ class Merged:
     curves: pd.DataFrame
     movements: pd.DataFrame
     differences: pd.DataFrame
+    published: pd.DataFrame
     facts: dict[str, str]
     notes: list[str]
 
@@ -93,7 +96,14 @@ def merge(directories: Sequence[str | Path]) -> Merged:
             "Differences are corrected for the pairs of their own directory alone, having too few resamples "
             "for the pairs of all; compare all methods in one directory for that."
         )
-    return Merged(rows, curves, movements, differences, _facts(paths, rows), notes)
+    papers = dict.fromkeys(
+        replace(one, method=names[path].get(one.method, one.method))
+        for path in paths
+        for one in read_published(path)
+    )
+    return Merged(
+        rows, curves, movements, differences, beside(rows, list(papers)), _facts(paths, rows), notes
+    )
 
 
 def _age(path: Path) -> float:
