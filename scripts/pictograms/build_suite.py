@@ -1,6 +1,7 @@
-"""Builds the bundled suite `pictograms` from an npm package.
+"""Builds the bundled suite `pictograms` from two npm packages.
 
-    npm pack @iconify/json@2.2.535        # unpack to ICONIFY
+    npm pack @iconify/json@2.2.535 react-doodle-icons@1.0.0    # unpack both
+    python scripts/pictograms/doodle_icons.py REACT_DOODLE_ICONS ICONIFY
     python scripts/pictograms/build_suite.py ICONIFY
 
 writes src/anchorline/data/pictograms.zip and ATTRIBUTION.md. Deterministic: the same packages give

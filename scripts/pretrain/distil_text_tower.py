@@ -3,8 +3,9 @@
     python scripts/pretrain/distil_text_tower.py CORPUS OUT --phrases 5000000
 
 The tower learns the centred teacher vectors of captions and nouns under three templates: cosine to its own
-target, and the same neighbours within a batch. The token embedding starts from the teacher's vectors of the
-tokens (their principal components), so that words it never meets are not noise.
+target, and the same neighbours within a batch. A third of what it sees are captions as often as the image
+tower meets them, a third captions all alike, a third nouns. The token embedding starts from the teacher's
+vectors of the tokens (their principal components), so that words it never meets are not noise.
 """
 
 from __future__ import annotations
@@ -43,6 +44,18 @@ def start_from_teacher(tower: nn.Module, tokens: np.ndarray) -> None:
         tower.token_embedding.weight.copy_(reduced / reduced.std() * 0.05)
 
 
+def caption_weights(corpus: Path, captions: int) -> np.ndarray:
+    """float64 [captions]: how often the image tower meets each; half of an image's draws are its name."""
+    weight = np.zeros(captions)
+    number = {c: i for i, c in enumerate(json.loads((corpus / "phrases.json").read_text()))}
+    lines = (corpus / "records.jsonl").read_text().splitlines()
+    for image, line in zip(np.load(corpus / "weights.npy"), lines, strict=True):
+        known = [number[c] for c in json.loads(line)["captions"]]
+        weight[known[0]] += image / 2
+        weight[known] += image / 2 / len(known)
+    return weight
+
+
 def loss_of(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Distillation loss and mean cosine; both [N, 384], targets of unit length."""
     features = F.normalize(features.float(), dim=-1)
@@ -75,9 +88,9 @@ def main() -> None:
     unseen = tokenizer([TEMPLATES[t].format(phrases[p]) for t, p in held_out])
     length = tokens.argmax(1).numpy() + 1  # the end-of-text token has the highest number
     is_caption = pairs[:, 1] < len(captions)
-    # Half of the draws are captions of images, however many nouns there are.
-    short = [np.flatnonzero((length <= SHORT) & kind) for kind in (is_caption, ~is_caption)]
+    short_captions, short_nouns = (np.flatnonzero((length <= SHORT) & k) for k in (is_caption, ~is_caption))
     long = np.flatnonzero(length > SHORT)
+    cumulated = caption_weights(args.corpus, len(captions))[pairs[short_captions, 1]].cumsum()
     tower = text_tower()
     start_from_teacher(tower, np.load(args.corpus / "tokens.npy"))
     optimizer = torch.optim.AdamW(tower.parameters(), lr=LR, betas=(0.9, 0.98), weight_decay=0.01)
@@ -100,7 +113,8 @@ def main() -> None:
         tower.attn_mask = mask[
             : tokens.shape[1], : tokens.shape[1]
         ]  # causal: what is cut off changes nothing
-        features = tower(tokens)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = tower(tokens)
         tower.attn_mask = mask
         return loss_of(features, torch.from_numpy(vectors[chosen[:, 0], chosen[:, 1]]).float())
 
@@ -112,7 +126,13 @@ def main() -> None:
             drawn = long[rng.integers(len(long), size=BATCH // 4)]
             loss, cosine = forward(tokens[drawn], pairs[drawn])
         else:
-            drawn = np.concatenate([pool[rng.integers(len(pool), size=BATCH // 2)] for pool in short])
+            third = BATCH // 3
+            met = np.searchsorted(cumulated, rng.random(third) * cumulated[-1], side="right")
+            drawn = np.concatenate([
+                short_captions[met],
+                short_captions[rng.integers(len(short_captions), size=third)],
+                short_nouns[rng.integers(len(short_nouns), size=third)],
+            ])  # fmt: skip
             loss, cosine = forward(tokens[drawn, :SHORT], pairs[drawn])
         optimizer.zero_grad()
         loss.backward()

@@ -1,12 +1,12 @@
 """Step 4: trains an image tower against the frozen sentence vectors of step 2. Resumable.
 
-    python scripts/pretrain/train_image_tower.py CORPUS OUT --tower regnetx_002 --images 3000000
+    torchrun --nproc-per-node 2 scripts/pretrain/train_image_tower.py CORPUS OUT --images 2000000
 
 Multi-positive contrastive loss: an image against the captions of its batch and a fresh bank of BANK other
 captions, those that read the same all positive; plus the cosine to its own caption. Images are drawn by the
-weights of step 3. bf16 autocast, channels-last. Kill it at any moment: the same command goes on from the last
-checkpoint (every two minutes) and draws what an undisturbed run draws. Every SNAPSHOT images the averaged
-weights are kept, for the curve in docs/encoder.md.
+weights of step 3. bf16 autocast, channels-last; each process has one thread and its share of the batch. Kill
+it at any moment: the same command goes on from the last checkpoint (every two minutes) and draws what an
+undisturbed run draws. Every SNAPSHOT images the averaged weights are kept, for the curve in docs/encoder.md.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from augment import paint
 from open_clip.timm_model import TimmModel
@@ -98,6 +99,16 @@ def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
             a.copy_(m)
 
 
+@torch.no_grad()
+def share(parameters: list[Tensor]) -> None:
+    """Every gradient becomes its mean over the processes, in one exchange."""
+    together = torch.cat([p.grad.flatten() for p in parameters])
+    dist.all_reduce(together)
+    together /= dist.get_world_size()
+    for p, part in zip(parameters, together.split([p.numel() for p in parameters]), strict=True):
+        p.grad.copy_(part.view_as(p))
+
+
 def save(path: Path, state: dict) -> None:
     torch.save(state, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
@@ -109,10 +120,13 @@ def main() -> None:
     )
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--tower", default="regnetx_002", help="a timm model")
-    parser.add_argument("--images", type=int, default=3_000_000, help="images seen in the whole run")
+    parser.add_argument("--tower", default="regnetx_004", help="a timm model")
+    parser.add_argument("--images", type=int, default=2_000_000, help="images seen in the whole run")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    dist.init_process_group("gloo")
+    rank, processes = dist.get_rank(), dist.get_world_size()
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     corpus = Corpus(args.corpus)
     steps = args.images // BATCH
@@ -141,26 +155,32 @@ def main() -> None:
             scale.copy_(state["scale"])
         step, seconds = state["step"], state["seconds"]
         print(f"goes on from step {step}", flush=True)
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(corpus)} images, "
-          f"{steps} steps", flush=True)  # fmt: skip
+    parameters = [*decayed, *free, scale]
+    if rank == 0:
+        print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(corpus)} images, "
+              f"{steps} steps", flush=True)  # fmt: skip
     last_saved = begun = time.monotonic()
     model.train()
     while step < steps:
-        # Random numbers depend on the step alone: a resumed run draws what an undisturbed one draws.
-        numbers, rng = np.random.default_rng([1, step]), torch.Generator().manual_seed(step)
-        ink, colour, captions = corpus.batch(BATCH, numbers)
+        # Random numbers depend on step and process alone: a resumed run draws what an undisturbed one draws.
+        draw = step * processes + rank
+        numbers, rng = np.random.default_rng([1, draw]), torch.Generator().manual_seed(draw)
+        ink, colour, captions = corpus.batch(BATCH // processes, numbers)
         pixels = paint(ink, colour, rng).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             features = model(pixels)
         loss = loss_of(features, captions, corpus, scale, rng)
         optimizer.zero_grad()
         loss.backward()
+        share(parameters)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         with torch.no_grad():
             scale.clamp_(0, math.log(100))
         step += 1
+        if rank:
+            continue
         follow(average, model, min(EMA, step / (step + 10)))
         now = time.monotonic()
         if step % 20 == 0:

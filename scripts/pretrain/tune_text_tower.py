@@ -66,6 +66,9 @@ def main() -> None:
     text.load_state_dict(load_file(text_file))
     text.attn_mask = text.attn_mask[:SHORT, :SHORT]
     tokenizer = SimpleTokenizer(context_length=TEXT["context_length"])
+    tokens_of = torch.stack(
+        [tokenizer([t.format(p) for p in phrases]) for t in TEMPLATES]
+    )  # [3, phrases, 32]
     scale = math.exp(float(facts["scale"]))
     optimizer = torch.optim.AdamW(text.parameters(), lr=LR, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -76,11 +79,12 @@ def main() -> None:
         rng = np.random.default_rng([4, step])
         index = corpus.draw(BATCH, rng)
         captions = np.array([rng.choice(corpus.captions[i]) for i in index])
-        template = rng.integers(len(TEMPLATES), size=BATCH)
-        tokens = tokenizer([TEMPLATES[t].format(phrases[c]) for t, c in zip(template, captions, strict=True)])
+        tokens = tokens_of[rng.integers(len(TEMPLATES), size=BATCH), captions]
         fits = tokens.argmax(1) < SHORT
         tokens, captions = tokens[fits, :SHORT], captions[fits.numpy()]
-        features = F.normalize(text(tokens).float(), dim=-1)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = text(tokens)
+        features = F.normalize(features.float(), dim=-1)
         logits = scale * features @ images[torch.from_numpy(index)[fits]].float().T
         same = torch.from_numpy(captions[:, None] == captions[None, :])
         contrast = (logits.logsumexp(1) - logits.masked_fill(~same, -torch.inf).logsumexp(1)).mean()
