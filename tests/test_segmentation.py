@@ -90,12 +90,12 @@ def test_weights_come_from_a_file(backbone, tmp_path):
     save_file(plain, tmp_path / "w.safetensors")
     torch.save({"state_dict": plain}, tmp_path / "w.pt")
     for file in ("w.safetensors", "w.pt"):
-        assert load_backbone("tu-regnetx_002", str(tmp_path / file), "cpu").hash == backbone.hash
+        assert load_backbone("tu-regnetx_004", str(tmp_path / file), "cpu").hash == backbone.hash
     save_file({"stem.conv.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match=r"stem\.conv\.weight is missing or has another shape"):
-        load_backbone("tu-regnetx_002", str(tmp_path / "other.safetensors"), "cpu")
+        load_backbone("tu-regnetx_004", str(tmp_path / "other.safetensors"), "cpu")
     with pytest.raises(UserError, match="cannot read weights"):
-        load_backbone("tu-regnetx_002", str(tmp_path / "none.pt"), "cpu")
+        load_backbone("tu-regnetx_004", str(tmp_path / "none.pt"), "cpu")
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def scenes(
     """128 x 128 pixels, background and 20 classes; so many scenes in train, val, test and each shift.
 
     Of the 86 classes of `pictograms` each of these has five drawings or more in train, two in val, 13 in test
-    and one in every look but hand-drawn, which has 16 of them. Not among them are things whose masks would be
-    thin lines (key, scissors, shopping cart). Some are easily confused: bus, car, train and truck; pencil
+    and one in every look. Not among them are things whose masks would be thin lines (key, scissors, shopping
+    cart). Some are easily confused: bus, car, train and truck; pencil
     and paintbrush; watch and stopwatch; flower and tree.
 
     The same seed gives the same scenes, and scene i is the same however many there are. The suites last asked
