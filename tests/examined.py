@@ -12,7 +12,8 @@ from anchorline import METHODS, AdaptedClassifier, Suite
 from anchorline.detection import Known, Scorer, fit_all
 from anchorline.evaluation import Examined, Metric, Options, Outcome
 from anchorline.measures.resampling import Resamples
-from anchorline.suites.images import Folder, ImageSet
+from anchorline.suites.images import ImageSet
+from anchorline.suites.sources import Folder
 
 CLASSES = ("a", "b", "c")
 Key = tuple[str, str, str, str, str]

@@ -15,7 +15,8 @@ from PIL import Image
 from anchorline.errors import UserError
 from anchorline.suites import decode as module
 from anchorline.suites.decode import Geometry, decode, decode_image
-from anchorline.suites.images import Folder, ImageSet
+from anchorline.suites.images import ImageSet
+from anchorline.suites.sources import Folder
 
 SQUASH = Geometry((8, 8), "squash", "bilinear")
 

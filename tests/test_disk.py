@@ -18,7 +18,7 @@ from anchorline.suites import disk
 from anchorline.suites.disk import BENCHMARKS, Benchmark, Listed, Part, Split, check, folder_with, require
 from anchorline.suites.disk.part import folder_named
 from anchorline.suites.disk.replicas import cifar
-from anchorline.suites.images import Arrays, Folder
+from anchorline.suites.sources import Arrays, Folder
 
 
 def part(name, images=6, **choices):

@@ -14,7 +14,8 @@ import anchorline.features
 from anchorline import Encoder, FeatureStore, Suite, UserError
 from anchorline.features import cache_directory, suite_features
 from anchorline.suites.decode import Geometry, decode
-from anchorline.suites.images import Folder, ImageSet
+from anchorline.suites.images import ImageSet
+from anchorline.suites.sources import Folder
 
 
 @pytest.fixture

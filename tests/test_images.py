@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from anchorline.errors import UserError
-from anchorline.suites.images import Archive, Folder, ImageSet, find_images, in_parallel, joined
+from anchorline.parallel import in_parallel
+from anchorline.suites.files import find_images
+from anchorline.suites.images import ImageSet, joined
+from anchorline.suites.sources import Archive, Folder
 
 
 def put(root: Path, *paths: str) -> None:

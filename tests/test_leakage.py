@@ -11,8 +11,9 @@ from PIL import Image
 from anchorline import FeatureStore, Suite
 from anchorline.suites import pictograms
 from anchorline.suites.decode import Geometry, decode
-from anchorline.suites.images import Folder, ImageSet
+from anchorline.suites.images import ImageSet
 from anchorline.suites.leakage import Duplicate, Member, _near, duplicates, fingerprints, notes_on
+from anchorline.suites.sources import Folder
 
 GEOMETRY = Geometry((64, 64))
 

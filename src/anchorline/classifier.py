@@ -20,9 +20,10 @@ from anchorline.choices import to_json
 from anchorline.encoder import Encoder, encode_pixels
 from anchorline.features import FeatureStore
 from anchorline.methods import Method
+from anchorline.parallel import Progress
 from anchorline.predicting import Prediction, predict
 from anchorline.suites.decode import Geometry
-from anchorline.suites.images import ImageSet, Progress
+from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels
 from anchorline.tunables import Adaptation, Task
 

@@ -21,10 +21,11 @@ from torch import Tensor
 from anchorline.captions import captions_of
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
+from anchorline.parallel import Progress
 from anchorline.processes import first_goes_first
 from anchorline.suites.corrupted import CorruptedPixels
 from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
-from anchorline.suites.images import ImageSet, Progress
+from anchorline.suites.images import ImageSet
 from anchorline.suites.leakage import Fingerprints, fingerprints
 from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite

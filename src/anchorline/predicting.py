@@ -12,8 +12,9 @@ import numpy as np
 
 from anchorline import scores
 from anchorline.errors import UserError
+from anchorline.parallel import in_parallel
 from anchorline.suites.decode import decode_image
-from anchorline.suites.images import find_images, in_parallel
+from anchorline.suites.files import find_images
 from anchorline.suites.rgb import Pixels
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from anchorline.errors import DivergedError, UserError
 from anchorline.holding import Constraint
 from anchorline.merit import Merit
 from anchorline.movement import movement
+from anchorline.parallel import Progress
 from anchorline.problem import Problem
 from anchorline.processes import PATIENCE, on_cpu, several
 from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
 from anchorline.resuming import State, read_state, write_state
-from anchorline.suites.images import Progress
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -10,7 +10,7 @@ from anchorline.evaluation.accuracy import accuracy
 from anchorline.evaluation.metric import Metric
 from anchorline.evaluation.outcome import outcome
 from anchorline.features import FeatureStore
-from anchorline.suites.images import Progress
+from anchorline.parallel import Progress
 from anchorline.suites.suite import Suite
 
 

@@ -17,7 +17,8 @@ from anchorline.evaluation.options import Options
 from anchorline.evaluation.outcome import Outcome, outcome, outcomes
 from anchorline.features import FeatureStore
 from anchorline.measures.resampling import Resamples
-from anchorline.suites.images import ImageSet, Progress
+from anchorline.parallel import Progress
+from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite
 

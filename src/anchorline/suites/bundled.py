@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anchorline.suites.images import Archive, ImageSet
+from anchorline.suites.images import ImageSet
+from anchorline.suites.sources import Archive
 from anchorline.suites.suite import Suite, columns_of, lacking
 
 BUNDLED = "pictograms"

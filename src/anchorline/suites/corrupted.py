@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from anchorline.parallel import Progress
 from anchorline.suites.corruptions import corrupt
 from anchorline.suites.decode import MEMORY_LIMIT, allocate
-from anchorline.suites.images import Progress
 from anchorline.suites.rgb import Pixels
 
 DISK_LIMIT = 4 * 2**30  # bytes in the directory

@@ -17,7 +17,8 @@ import joblib  # type: ignore[import-untyped]
 import numpy as np
 
 from anchorline.errors import UserError
-from anchorline.suites.images import ImageSet, Progress
+from anchorline.parallel import Progress
+from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels
 from anchorline.suites.scan import nearest
 

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from anchorline.errors import UserError
-from anchorline.suites.images import ImageSet, Progress, in_parallel
+from anchorline.parallel import Progress, in_parallel
+from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
 
 MEMORY_LIMIT = 4 * 2**30  # bytes

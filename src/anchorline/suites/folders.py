@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from anchorline.errors import UserError
-from anchorline.suites.images import Folder, ImageSet
+from anchorline.suites.images import ImageSet
 from anchorline.suites.scan import assemble, class_folders, folder, labelled, outliers_of
+from anchorline.suites.sources import Folder
 from anchorline.suites.split import split_val
 from anchorline.suites.suite import StrPath, Suite
 

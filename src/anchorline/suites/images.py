@@ -5,168 +5,20 @@ Nothing here opens an image; `decode` does.
 
 from __future__ import annotations
 
-import os
-import threading
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
-from zipfile import ZipFile
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from anchorline.errors import UserError
+from anchorline.parallel import Progress, in_parallel
+from anchorline.suites.files import same_name
+from anchorline.suites.sources import Joined, Source
 
-T = TypeVar("T")
-Progress = Callable[[int, int], None]  # called with (done, total)
-
-# HEIC is here although Pillow opens it only with a plug-in: to report a photo as unreadable is
-# better than to pass over it in silence.
-# fmt: off
-EXTENSIONS = frozenset({
-    ".apng", ".avif", ".avifs", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2c",
-    ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".pbm", ".pcx",
-    ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp",
-})
-# fmt: on
-_MACHINE_MADE = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
 UNREADABLE = b"unreadable"  # stands for the digest of such a file
-_BLOCK = 256  # jobs handed to the threads at a time, so that Ctrl-C need not wait for a whole set
-
-
-def same_name(name: str) -> str:
-    """The form in which names of files and folders are compared: Unicode NFC."""
-    return unicodedata.normalize("NFC", name)
-
-
-def visible(name: str) -> bool:
-    """Whether a file or folder of this name counts: hidden and machine-made ones do not."""
-    return not name.startswith(".") and name not in _MACHINE_MADE
-
-
-def is_image(name: str) -> bool:
-    """Whether a file of this name is taken for an image, by its extension."""
-    return visible(name) and os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122
-
-
-def find_images(root: Path) -> list[str]:
-    """Paths of all images at any depth below `root`, POSIX, relative to it, sorted.
-
-    Symbolic links are followed; each real directory is entered once, and never one that `root`
-    lies in, so that a loop of links ends. Raises `UserError` where a directory cannot be listed.
-    """
-
-    def unreadable(error: OSError) -> None:
-        raise UserError(
-            f"cannot list the folder {error.filename} ({error.strerror}); check its permissions"
-        ) from error
-
-    start = root.resolve()
-    entered = {start, *start.parents}
-    found: list[str] = []
-    for here, folders, files in os.walk(root, followlinks=True, onerror=unreadable):
-        at = Path(here)
-        kept = []
-        for name in sorted(filter(visible, folders)):
-            real = Path(os.path.realpath(at / name))
-            if real not in entered:
-                entered.add(real)
-                kept.append(name)
-        folders[:] = kept
-        found += [(at / name).relative_to(root).as_posix() for name in files if is_image(name)]
-    return sorted(found, key=same_name)
-
-
-class Source(Protocol):
-    """What holds encoded images by path; `read` is called from many threads."""
-
-    def read(self, path: str) -> bytes:
-        """The bytes of an image file. Raises `OSError` where it cannot be read."""
-
-    def where(self, path: str) -> str:
-        """Where that image is, for messages."""
-
-
-@dataclass(frozen=True)
-class Folder:
-    """Images are the files below `root`."""
-
-    root: Path
-
-    def read(self, path: str) -> bytes:
-        return (self.root / path).read_bytes()
-
-    def where(self, path: str) -> str:
-        return str(self.root / path)
-
-
-@lru_cache(maxsize=4)
-def _opened(file: Path, modified: int, process: int) -> tuple[ZipFile, threading.Lock]:
-    # One listing per archive and process: a forked child must not share the parent's file position.
-    return ZipFile(file), threading.Lock()
-
-
-@dataclass(frozen=True)
-class Archive:
-    """Images are members of a zip archive; `read` may be called from many threads."""
-
-    file: Path
-
-    def read(self, path: str) -> bytes:
-        archive, lock = _opened(self.file, self.file.stat().st_mtime_ns, os.getpid())
-        with lock:
-            return archive.read(path)
-
-    def where(self, path: str) -> str:
-        return f"{self.file}!{path}"
-
-
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """Images are rows of an array, uint8 [N, H, W, 3]; the path of row 7 is "7.ppm".
-
-    `origin` says where the array was read from. PPM, not PNG: the bytes, and with them the content hash, do
-    not hang on the version of a compressor.
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    origin: str
-
-    def paths(self, rows: Iterable[int] | None = None) -> tuple[str, ...]:
-        """The paths of these rows, or of all."""
-        return tuple(f"{row}.ppm" for row in (range(len(self.pixels)) if rows is None else rows))
-
-    def read(self, path: str) -> bytes:
-        image = np.ascontiguousarray(self.pixels[int(path.removesuffix(".ppm"))])
-        return b"P6 %d %d 255\n" % (image.shape[1], image.shape[0]) + image.tobytes()
-
-    def where(self, path: str) -> str:
-        return f"image {path.removesuffix('.ppm')} of {self.origin}"
-
-
-@dataclass(frozen=True)
-class Joined:
-    """The images of several sources: a path begins with the number of its source, "0/", "1/" …"""
-
-    sources: tuple[Source, ...]
-
-    def read(self, path: str) -> bytes:
-        source, inner = self._of(path)
-        return source.read(inner)
-
-    def where(self, path: str) -> str:
-        source, inner = self._of(path)
-        return source.where(inner)
-
-    def _of(self, path: str) -> tuple[Source, str]:
-        number, inner = path.split("/", 1)
-        return self.sources[int(number)], inner
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,15 +130,3 @@ def joined(name: str, sets: Sequence[ImageSet]) -> ImageSet:
     whole = ImageSet(name, source, paths, labels)
     object.__setattr__(whole, "_digests", tuple(chain.from_iterable(images.digests() for images in sets)))
     return whole
-
-
-def in_parallel(work: Callable[[int], T], total: int, progress: Progress | None) -> list[T]:
-    """`work(0) … work(total - 1)` in threads, results in order; `progress` in this thread."""
-    results: list[T] = []
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, total, _BLOCK):
-            for result in pool.map(work, range(start, min(start + _BLOCK, total))):
-                results.append(result)
-                if progress:
-                    progress(len(results), total)
-    return results

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.fft import dctn
 
-from anchorline.suites.images import UNREADABLE, ImageSet, in_parallel
+from anchorline.parallel import in_parallel
+from anchorline.suites.images import UNREADABLE, ImageSet
 from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite, counted
 

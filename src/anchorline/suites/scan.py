@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from anchorline.errors import UserError
-from anchorline.suites.images import Folder, ImageSet, find_images, is_image, same_name, visible
+from anchorline.suites.files import find_images, is_image, same_name, visible
+from anchorline.suites.images import ImageSet
+from anchorline.suites.sources import Folder
 from anchorline.suites.suite import StrPath, columns_of, counted, lacking
 
 

@@ -8,7 +8,8 @@ from hashlib import blake2b
 import numpy as np
 
 from anchorline.errors import UserError
-from anchorline.suites.images import ImageSet, same_name
+from anchorline.suites.files import same_name
+from anchorline.suites.images import ImageSet
 from anchorline.suites.suite import columns_of, counted, lacking
 
 VAL_SHARE = 0.2  # of the images of each class

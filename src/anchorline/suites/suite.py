@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from anchorline.errors import UserError
+from anchorline.parallel import Progress
 from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
-from anchorline.suites.images import ImageSet, Progress
+from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels
 
 StrPath = str | os.PathLike[str]

@@ -12,7 +12,7 @@ from anchorline.errors import UserError
 from anchorline.suites.disk.arrays import Images, named, pickled, plain, planes
 from anchorline.suites.disk.downloading import from_torchvision
 from anchorline.suites.disk.part import Listed, Part, folder_with, require, text_of
-from anchorline.suites.images import Arrays
+from anchorline.suites.sources import Arrays
 
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",

@@ -12,7 +12,7 @@ from anchorline.suites.disk.arrays import checked, named, npy, npz
 from anchorline.suites.disk.cifar import CIFAR10_CLASSES
 from anchorline.suites.disk.downloading import from_urls
 from anchorline.suites.disk.part import Listed, Part, folder_with, require
-from anchorline.suites.images import Arrays, Joined, Source
+from anchorline.suites.sources import Arrays, Joined, Source
 
 _SIZE = 32
 _TEST = 10_000  # CIFAR-10's test images, of each of which CIFAR-10-C has 75

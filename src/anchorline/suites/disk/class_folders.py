@@ -8,7 +8,8 @@ from pathlib import Path
 
 from anchorline.errors import UserError
 from anchorline.suites.disk.part import Listed
-from anchorline.suites.images import Folder, find_images, is_image, visible
+from anchorline.suites.files import find_images, is_image, visible
+from anchorline.suites.sources import Folder
 
 
 def usual(below: Sequence[str], signs: Sequence[str] = ()) -> Callable[[Path], Path | None]:

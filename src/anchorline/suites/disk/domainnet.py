@@ -24,8 +24,8 @@ from anchorline.suites.disk.benchmark import Benchmark, Split
 from anchorline.suites.disk.class_folders import folders
 from anchorline.suites.disk.part import Listed, Part, folder_with, md5_of, text_of
 from anchorline.suites.disk.portions import portion
-from anchorline.suites.images import Folder
 from anchorline.suites.scan import nearest
+from anchorline.suites.sources import Folder
 from anchorline.suites.suite import counted
 
 _FILE = Path(__file__).parents[2] / "data" / "domainnet-classes.txt"

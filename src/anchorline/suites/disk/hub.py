@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from anchorline.errors import UserError
-from anchorline.suites.images import find_images
+from anchorline.suites.files import find_images
 
 _UNFINISHED = ".unfinished"  # end of the name of a folder that is not whole
 _STATE = "state.json"  # in that folder: what is done

@@ -21,7 +21,7 @@ from anchorline.errors import UserError
 from anchorline.suites.disk.class_folders import images_in
 from anchorline.suites.disk.imagenet_classes import NAME_OF, WNIDS
 from anchorline.suites.disk.part import Listed
-from anchorline.suites.images import Folder
+from anchorline.suites.sources import Folder
 
 DEVKIT = "ILSVRC2012_devkit_t12"
 _TRUTH, _META = "data/ILSVRC2012_validation_ground_truth.txt", "data/meta.mat"

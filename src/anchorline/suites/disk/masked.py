@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anchorline.suites.disk.downloading import from_torchvision
 from anchorline.suites.disk.part import Listed, Part, folder_with
-from anchorline.suites.images import Folder
+from anchorline.suites.sources import Folder
 
 _VOC = "http://host.robots.ox.ac.uk/pascal/VOC"
 _VOC2010 = f"{_VOC}/voc2010/VOCtrainval_03-May-2010.tar"

@@ -9,7 +9,8 @@ from anchorline.errors import UserError
 from anchorline.suites.disk.arrays import checked, mat
 from anchorline.suites.disk.downloading import from_torchvision
 from anchorline.suites.disk.part import Listed, Part, folder_named, folder_with, require, text_of
-from anchorline.suites.images import Arrays, Folder, find_images
+from anchorline.suites.files import find_images
+from anchorline.suites.sources import Arrays, Folder
 
 _ODIN = "https://github.com/facebookresearch/odin"
 # Most papers take 10,000 of its test images, by a list of these names.

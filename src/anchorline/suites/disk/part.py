@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anchorline.errors import UserError
-from anchorline.suites.images import Source
+from anchorline.suites.sources import Source
 
 _BLOCK = 2**20  # bytes hashed at a time
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from anchorline.suites.images import same_name
+from anchorline.suites.files import same_name
 
 
 def portion(paths: Sequence[str], names: Sequence[str], share: float, salt: str) -> list[int]:

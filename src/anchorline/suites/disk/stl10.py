@@ -7,7 +7,7 @@ from pathlib import Path
 from anchorline.suites.disk.arrays import named, plain, planes
 from anchorline.suites.disk.downloading import from_torchvision
 from anchorline.suites.disk.part import Listed, Part, folder_with, require
-from anchorline.suites.images import Arrays
+from anchorline.suites.sources import Arrays
 
 _CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 _SIZE = 96

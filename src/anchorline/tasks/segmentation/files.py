@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from anchorline.errors import UserError
-from anchorline.suites.images import same_name
+from anchorline.suites.files import same_name
 from anchorline.suites.rgb import Pixels, UnreadableError, open_rgb
 from anchorline.suites.suite import counted
 from anchorline.tasks.segmentation.sets import IGNORED, MaskedSet

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from anchorline.errors import UserError
+from anchorline.suites.files import find_images, same_name
 from anchorline.suites.folders import default_name
-from anchorline.suites.images import find_images, same_name
 from anchorline.suites.scan import folder, nearest
 from anchorline.suites.suite import StrPath, counted
 from anchorline.tasks.segmentation.files import Files, split_val

@@ -15,7 +15,7 @@ from torch import Tensor
 from anchorline.encoder import as_images
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples, interval
-from anchorline.suites.images import Progress
+from anchorline.parallel import Progress
 
 INTERSECTION, PREDICTED, TRUE = 0, 1, 2  # the last dimension of counts
 

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from PIL import Image, ImageChops
 from scipy.ndimage import binary_closing, binary_erosion, binary_fill_holes, maximum_filter
 
+from anchorline.parallel import in_parallel
 from anchorline.suites.bundled import pictograms
-from anchorline.suites.images import ImageSet, in_parallel
+from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels, open_rgb
 from anchorline.suites.suite import counted
 from anchorline.tasks.segmentation.grounds import Floats, ground, muted

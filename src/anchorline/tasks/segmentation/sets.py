@@ -15,9 +15,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from anchorline.errors import UserError
+from anchorline.parallel import Progress, in_parallel
 from anchorline.suites.corruptions import check, corrupt
 from anchorline.suites.decode import MEMORY_LIMIT, allocate
-from anchorline.suites.images import Progress, in_parallel
 from anchorline.suites.rgb import Pixels, quiet_pillow
 from anchorline.suites.suite import StrPath
 
