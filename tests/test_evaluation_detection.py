@@ -15,7 +15,8 @@ from anchorline.detection import DETECTORS, local_scores, outliers
 from anchorline.evaluation import ID_POSITIVE, OUTLIER_POSITIVE, Options, examine, measure, outcomes
 from anchorline.evaluation.detection import detection
 from anchorline.evaluation.examining import UNFITTED
-from anchorline.features import Features, FeatureStore
+from anchorline.feature_files import Features
+from anchorline.features import FeatureStore
 from anchorline.measures.detection import resampled
 from anchorline.measures.resampling import Resamples, interval
 from anchorline.scores import mcm

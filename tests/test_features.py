@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 import anchorline.features
 from anchorline import Encoder, FeatureStore, Suite, UserError
-from anchorline.features import cache_directory, suite_features
+from anchorline.feature_files import cache_directory
+from anchorline.features import suite_features
 from anchorline.suites.decode import Geometry, decode
 from anchorline.suites.images import ImageSet
 from anchorline.suites.sources import Folder

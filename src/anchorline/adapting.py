@@ -20,7 +20,8 @@ from anchorline.classification import Classification, Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
-from anchorline.features import Features, FeatureStore
+from anchorline.feature_files import Features
+from anchorline.features import FeatureStore
 from anchorline.memory import peak_memory, reset_peak
 from anchorline.merit import NONE, Merit, merit
 from anchorline.methods import Method, find_method

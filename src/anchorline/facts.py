@@ -16,7 +16,7 @@ import anchorline
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Options
-from anchorline.features import Features
+from anchorline.feature_files import Features
 from anchorline.measures.open_set import conformal_threshold
 from anchorline.provenance import commit
 from anchorline.selecting import CHOOSING, Select

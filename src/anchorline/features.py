@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from anchorline.captions import captions_of
 from anchorline.encoder import Encoder
-from anchorline.errors import UserError
+from anchorline.feature_files import Features, cache_directory, read_features, write_features
 from anchorline.parallel import Progress
 from anchorline.processes import first_goes_first
 from anchorline.suites.corrupted import CorruptedPixels
@@ -31,28 +26,6 @@ from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite
 
 FORMAT = "1"  # raise it when the same key would no longer give the same features
-
-
-def cache_directory() -> Path:
-    """`$ANCHORLINE_CACHE`, else `anchorline` in the user's cache directory."""
-    if own := os.environ.get("ANCHORLINE_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anchorline"
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """What an encoder makes of one image set.
-
-    Attributes:
-        vectors: float32 [N, D], unit length, row for row the set's readable images.
-        bad: the images that could not be read; they have no row.
-        seconds: wall time that decoding and encoding took when it was done.
-    """
-
-    vectors: Tensor
-    bad: tuple[BadImage, ...]
-    seconds: float
 
 
 class ImageEncoder(Protocol):
@@ -161,7 +134,7 @@ class FeatureStore:
 
     def part(self, encoder: Encoder, whole: ImageSet, images: ImageSet, found: Features) -> None:
         """Keep what is known of `images` because they were encoded as the readable part of a whole set."""
-        _write(self._images_file(encoder, images), replace(found, bad=()))
+        write_features(self._images_file(encoder, images), replace(found, bad=()))
         decoded = self._decoded.pop((str(encoder.geometry), whole.content_hash()), None)
         if decoded:
             self._decoded[str(encoder.geometry), images.content_hash()] = (decoded[0], ())
@@ -185,49 +158,13 @@ class FeatureStore:
     def _keep(self, file: Path, compute: Callable[[], tuple[Tensor, tuple[BadImage, ...]]]) -> Features:
         with first_goes_first():
             for directory in (self.directory, *self._also):
-                if kept := _read(directory / file.relative_to(self.directory)):
+                if kept := read_features(directory / file.relative_to(self.directory)):
                     return kept
             begun = time.perf_counter()
             vectors, bad = compute()
             features = Features(vectors, bad, time.perf_counter() - begun)
-            _write(file, features)
+            write_features(file, features)
             return features
-
-
-def _read(file: Path) -> Features | None:
-    """None if there is no such file, or a damaged one: a full disk or a lost machine is no user's mistake."""
-    try:
-        with safe_open(file, framework="pt") as stored:
-            facts = stored.metadata()
-            bad = tuple(BadImage(**image) for image in json.loads(facts["bad"]))
-            # A copy lies aligned in memory; where the file's tensor lies depends on the length of its facts,
-            # and products would round otherwise from one run to the next.
-            vectors = stored.get_tensor("vectors").clone()
-            return Features(vectors, bad, float(facts["seconds"]))
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write(file: Path, features: Features) -> None:
-    """Whole or not at all: a killed run leaves no half file under the final name."""
-    facts = {
-        "bad": json.dumps([asdict(b) for b in features.bad]),
-        "seconds": f"{features.seconds:.3f}",
-    }
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        os.close(handle)
-        try:
-            save_file({"vectors": features.vectors.contiguous()}, unfinished, metadata=facts)
-            Path(unfinished).replace(file)
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
-    except (OSError, SafetensorError) as error:
-        raise UserError(
-            f"cannot keep features in {file.parent} ({error}); make room there, or set ANCHORLINE_CACHE to "
-            "a directory that can be written"
-        ) from error
 
 
 def suite_features(

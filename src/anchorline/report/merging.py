@@ -3,15 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
 from anchorline.measures.paired import LEVEL, enough, holm
 from anchorline.published import beside, read_published
+from anchorline.report.matching import SAME, must_match
 
-SAME = {"suite_hash": "suite", "encoder_hash": "encoder"}  # column: what it tells
 RUN = ["method", "seed"]
 
 
@@ -56,20 +55,7 @@ def merge(directories: Sequence[str | Path]) -> Merged:
     tables = {path: _rows(path) for path in paths}
     names = _told_apart(tables)
     tables = {path: table.replace({"method": names[path]}) for path, table in tables.items()}
-    first, *others = paths
-    for other in others:
-        _must_match(first, tables[first], other, tables[other])
-    damaged = {p: frozenset(t.loc[t["role"] == "corruption", "set"]) for p, t in tables.items()}
-    for one, other in pairwise(path for path in paths if damaged[path]):
-        if damaged[one] != damaged[other]:
-            raise ValueError(
-                f"{one} and {other} cannot share a report: their corruptions differ, and so does what their "
-                "mean is of; compare one of them again"
-            )
-    for path in paths:
-        for column, what in SAME.items():
-            if tables[path][column].nunique() > 1:
-                raise ValueError(f"{path} holds rows of several {what}s; compare each into its own directory")
+    must_match(tables)
     source = {key: path for path in paths for key in _runs(tables[path])}  # the newest wins
     # Methods stand in the order of the oldest comparison that knows them.
     order = {key: i for i, key in enumerate(dict.fromkeys(k for p in paths for k in _runs(tables[p])))}
@@ -151,44 +137,6 @@ def _table(path: Path, name: str, names: dict[str, str]) -> pd.DataFrame:
     except (OSError, pd.errors.EmptyDataError):
         return pd.DataFrame()
     return table.replace({column: names for column in ("method", "a", "b") if column in table})
-
-
-def _must_match(first: Path, one: pd.DataFrame, second: Path, other: pd.DataFrame) -> None:
-    """Raise unless rows of both may stand in one table."""
-    mixed = f"{first} and {second} cannot share a report: "
-    for column, what in SAME.items():
-        a, b = one[column].iloc[0], other[column].iloc[0]
-        if a != b:
-            raise ValueError(f"{mixed}their {what} differs (hashes {a} and {b}); report each by itself")
-    if list(one.columns) != list(other.columns) or _release(one) != _release(other):
-        raise ValueError(
-            f"{mixed}their rows have different formats (versions {_release(one)} and {_release(other)}); "
-            "compare the older one again, finished runs are not trained anew"
-        )
-    for column in ("unit", "convention", "temperature"):
-        ours, theirs = _meanings(one, column), _meanings(other, column)
-        for key in ours.keys() & theirs.keys():
-            if ours[key] != theirs[key]:
-                said = " and ".join("/".join(sorted(map(str, v))) or "none" for v in (ours[key], theirs[key]))
-                name = " ".join(filter(None, key))
-                raise ValueError(f"{mixed}the {column} of {name} differs ({said}); compare one of them again")
-
-
-def _release(table: pd.DataFrame) -> str:
-    """Major and minor version that wrote the rows."""
-    versions = table["version"].astype(str) if "version" in table else pd.Series(["unknown"])
-    return "/".join(sorted({".".join(v.split(".")[:2]) for v in versions}))
-
-
-def _meanings(table: pd.DataFrame, column: str) -> dict[tuple[str, str], frozenset[object]]:
-    """By (metric, score): which conventions or units there are, or the one temperature.
-
-    A temperature that each run chose for itself on val says nothing of how it was measured.
-    """
-    text = table.assign(metric=table["metric"].astype(str), score=table["score"].fillna("").astype(str))
-    groups = text.dropna(subset=[column]).groupby(["metric", "score"])[column]
-    found = {(str(k[0]), str(k[1])): frozenset(values) for k, values in groups.unique().items()}
-    return {k: v for k, v in found.items() if column != "temperature" or (len(v) == 1 and k[1] != "scaled")}
 
 
 def _keys(table: pd.DataFrame) -> list[tuple[str, int]]:
