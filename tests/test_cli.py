@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -334,3 +335,16 @@ def test_help_does_not_wait_for_torch():
     assert done.stderr == ""
     assert done.returncode == 0
     assert "--bad-images" in done.stdout
+
+
+def test_a_reader_that_has_seen_enough(tmp_path):
+    """`anchorline --help | head -1`: no traceback."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with (tmp_path / "err").open("w+") as err:
+        told = subprocess.run(
+            [sys.executable, "-m", "anchorline", "--help"], stdout=writes, stderr=err, check=False
+        )
+        os.close(writes)
+        err.seek(0)
+        assert (told.returncode, err.read()) == (141, "")

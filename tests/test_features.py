@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import anchorline.features
+import anchorline.feature_files
 from anchorline import Encoder, FeatureStore, Suite, UserError
 from anchorline.feature_files import cache_directory
 from anchorline.features import suite_features
@@ -113,7 +113,7 @@ def test_a_crash_while_writing_leaves_nothing(tiny_encoder, images, calls, monke
         raise crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(anchorline.features, "save_file", half)
+        patch.setattr(anchorline.feature_files, "save_file", half)
         with pytest.raises(crash):
             FeatureStore().images(tiny_encoder, images)
     assert kept(FeatureStore()) == []

@@ -52,21 +52,10 @@ _WORK: dict[type, tuple[str, str]] = {  # module of this package, and function t
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a user's mistake ends with one sentence on standard error and exit status 2."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments == ["--version"]:
-        print(f"anchorline {anchorline.__version__}")
-        return
-    command: Command = tyro.cli(
-        Command,
-        prog="anchorline",
-        description="Adapt a text-image encoder to your images without losing what it already knew.",
-        args=_joined(arguments),
-        config=(tyro.conf.ConsolidateSubcommandArgs,),
-    )
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            _run(command)
+            _obey(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
         _complain(str(error))
         sys.exit(2)
@@ -78,7 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def _run(command: Command) -> None:
+def _obey(arguments: list[str]) -> None:
+    if arguments == ["--version"]:
+        print(f"anchorline {anchorline.__version__}")
+        return
+    command: Command = tyro.cli(
+        Command,
+        prog="anchorline",
+        description="Adapt a text-image encoder to your images without losing what it already knew.",
+        args=_joined(arguments),
+        config=(tyro.conf.ConsolidateSubcommandArgs,),
+    )
     # Imported here: they take seconds, and --help must not wait for them.
     module, work = _WORK[type(command)]
     getattr(importlib.import_module(f"anchorline.cli.{module}"), work)(command)
