@@ -13,7 +13,7 @@ from anchorline.adapting import adapt
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
-from anchorline.evaluating import rows_of, table_of
+from anchorline.evaluating import origin_of
 from anchorline.evaluation import (
     Options,
     Outcome,
@@ -26,6 +26,7 @@ from anchorline.facts import facts, guarantee, notes, plan
 from anchorline.features import FeatureStore, suite_features
 from anchorline.measures.resampling import Resamples
 from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
+from anchorline.origin import table_of
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.published import Published, beside, write_published
@@ -140,7 +141,7 @@ def compare(
                 shown.append(details(examined))
             evaluated.append(kept(examined, metrics))
             narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
-    table = table_of(row for one in evaluated for row in rows_of(suite, one.classifier, one.metrics))
+    table = table_of(row for one in evaluated for row in origin_of(suite, one.classifier).rows(one.metrics))
     classifiers = [one.classifier for one in evaluated]
     narrator.say("testing which differences are larger than noise …")
     tables = {

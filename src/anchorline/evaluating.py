@@ -1,23 +1,19 @@
-"""`evaluate`: one classifier, on any images of its classes; and the rows that results are kept in."""
+"""`evaluate`: one classifier, on any images of its classes."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
-import anchorline
 from anchorline.classifier import AdaptedClassifier
 from anchorline.errors import UserError
-from anchorline.evaluation import Metric, Options, corruption, examine, measure, outcomes
+from anchorline.evaluation import Options, corruption, examine, measure, outcomes
 from anchorline.facts import suite_hash
 from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import METHODS, UNTOUCHED
+from anchorline.origin import Origin, table_of
 from anchorline.progress import Narrator, Silent
-from anchorline.provenance import commit
 from anchorline.runs import configuration_hash, request_of
 from anchorline.suites.suite import Suite
 
@@ -70,27 +66,17 @@ def evaluate(
     metrics += corruption(
         classifier, suite, options.corruptions, store, lambda title: narrator.bar(title, "sets")
     )
-    return table_of(rows_of(suite, classifier, metrics))
+    return table_of(origin_of(suite, classifier).rows(metrics))
 
 
-def rows_of(suite: Suite, classifier: AdaptedClassifier, metrics: Iterable[Metric]) -> list[dict[str, Any]]:
-    """The metrics with all that says what they were measured on, with what, and by which code."""
-    shared = {
-        "suite": suite.name,
-        "suite_hash": suite_hash(suite),
-        "encoder": classifier.encoder.name,
-        "encoder_hash": classifier.encoder.hash,
-        "method": classifier.method.name,
-        "seed": classifier.seed,
-    }
-    run = {
-        "commit": commit(),
-        "config_hash": configuration_hash(request_of(classifier)),
-        "version": anchorline.__version__,
-    }
-    return [{**shared, **dataclasses.asdict(metric), **run} for metric in metrics]
-
-
-def table_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Rows as a table; the number of images stays whole where some rows have none."""
-    return pd.DataFrame(list(rows)).astype({"n": "Int64"})
+def origin_of(suite: Suite, classifier: AdaptedClassifier) -> Origin:
+    """What the figures of a classifier on a suite come from."""
+    return Origin(
+        suite=suite.name,
+        suite_hash=suite_hash(suite),
+        encoder=classifier.encoder.name,
+        encoder_hash=classifier.encoder.hash,
+        method=classifier.method.name,
+        seed=classifier.seed,
+        config_hash=configuration_hash(request_of(classifier)),
+    )

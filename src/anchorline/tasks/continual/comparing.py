@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-import anchorline
 from anchorline.checkpoints import write_text
 from anchorline.comparing import writable
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
-from anchorline.evaluating import table_of
 from anchorline.evaluation import Metric, changes
 from anchorline.facts import plan, suite_hash
 from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import UNTOUCHED
+from anchorline.origin import Origin, table_of
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
-from anchorline.provenance import commit
 from anchorline.published import Published, beside, write_published
 from anchorline.results import write_table
 from anchorline.suites.suite import Suite
@@ -135,19 +132,19 @@ def _rows(methods: Sequence[str | ContinualMethod]) -> list[ContinualMethod]:
 
 def _told(suite: Suite, learnt: Learnt, untouched: Learnt) -> list[dict[str, Any]]:
     """Figures, and changes against the untouched encoder, with all that says what they were measured on."""
-    shared = {
-        "suite": suite.name,
-        "suite_hash": suite_hash(suite),
-        "encoder": learnt.encoder.name,
-        "encoder_hash": learnt.encoder.hash,
-        "method": learnt.row.name,
-        "seed": learnt.seed,
-    }
-    run = {"commit": commit(), "config_hash": learnt.identity, "version": anchorline.__version__}
+    origin = Origin(
+        suite=suite.name,
+        suite_hash=suite_hash(suite),
+        encoder=learnt.encoder.name,
+        encoder_hash=learnt.encoder.hash,
+        method=learnt.row.name,
+        seed=learnt.seed,
+        config_hash=learnt.identity,
+    )
     return [
-        {**shared, "task": task, **dataclasses.asdict(metric), **run}
+        row
         for task, (ours, before) in enumerate(zip(learnt.metrics, untouched.metrics, strict=True), 1)
-        for metric in (*ours, _gain(ours, before), *changes(ours, before))
+        for row in origin.rows([*ours, _gain(ours, before), *changes(ours, before)], task=task)
     ]
 
 

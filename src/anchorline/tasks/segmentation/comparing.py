@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -11,14 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-import anchorline
 from anchorline.comparing import writable
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples
+from anchorline.origin import Origin, table_of
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
-from anchorline.provenance import commit
 from anchorline.published import Published, beside, write_published
 from anchorline.results import write_table
 from anchorline.runs import TENSORS, configuration_hash
@@ -149,7 +148,8 @@ def run_directory(directory: Path, method: str, seed: int) -> Path:
 def _table(
     suite: SegmentationSuite, segmenters: Sequence[AdaptedSegmenter], found: Sequence[Measured], sets: Sets
 ) -> pd.DataFrame:
-    resamples, whole, rows = Resamples(), suite_hash(suite), []
+    resamples, whole = Resamples(), suite_hash(suite)
+    rows: list[dict[str, Any]] = []
     for one, counts in zip(segmenters, found, strict=True):
         metrics = [
             metric
@@ -157,18 +157,17 @@ def _table(
             for name in own
             for metric in measured(name, role, suite.classes, counts[name], resamples)
         ]
-        shared: dict[str, Any] = {
-            "suite": suite.name, "suite_hash": whole,
-            "encoder": one.backbone.name, "encoder_hash": one.backbone.hash,
-            "method": one.method, "seed": one.seed,
-        }  # fmt: skip
-        run = {
-            "commit": commit(),
-            "config_hash": configuration_hash(one.request),
-            "version": anchorline.__version__,
-        }
-        rows += [{**shared, **asdict(m), **run} for m in [*metrics, *_summary(one, metrics)]]
-    return pd.DataFrame(rows).astype({"n": "Int64"})
+        origin = Origin(
+            suite=suite.name,
+            suite_hash=whole,
+            encoder=one.backbone.name,
+            encoder_hash=one.backbone.hash,
+            method=one.method,
+            seed=one.seed,
+            config_hash=configuration_hash(one.request),
+        )
+        rows += origin.rows([*metrics, *_summary(one, metrics)])
+    return table_of(rows)
 
 
 def _summary(one: AdaptedSegmenter, metrics: Sequence[Metric]) -> list[Metric]:
