@@ -19,7 +19,7 @@ class Reproduce:
     root: Path | None = None
     """Directory that holds the data sets; 'anchorline suites NAME --root DIR' checks what is there."""
     scale: Literal["paper", "tiny"] = "paper"
-    """tiny: the same code on a miniature replica of the data that is drawn into --out, in about a minute on a
+    """tiny: the same code on a miniature replica of the data that is drawn into --out, in half a minute on a
     CPU; it shows that the recipe runs, and its figures mean nothing."""
     seeds: tuple[int, ...] = ()
     """Seeds, over which figures are means; left out: those of the recipe."""
