@@ -84,7 +84,7 @@ def test_put_leaves_the_rest():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"tunable.widht": "1"}, r"has no such field; did you mean tunable\.width\?"),
+        ({"tunable.widht": "1"}, r"has no such field \(did you mean tunable\.width\?\)"),
         ({"nothing": "1"}, r"--set nothing: reprogrammer has no such field"),
         ({"training.epochs": "many"}, r"--set training\.epochs=many: expected a whole number"),
         ({"tunable.width": "wide"}, r"expected a number"),

@@ -207,7 +207,10 @@ FOLDERS = "--train TRAIN --test TEST"
 MISTAKES = {
     "missing folder": ("compare --train HERE/no --test TEST", "the train folder HERE/no does not exist"),
     "missing shift": (f"compare {FOLDERS} --shift a=HERE/no", "HERE/no does not exist"),
-    "unknown method": ("compare --method linear-prob", "unknown method 'linear-prob'; the methods are zero"),
+    "unknown method": (
+        "compare --method linear-prob",
+        "unknown method 'linear-prob' (did you mean linear-probe?)",
+    ),
     "no directory": (f"compare {FOLDERS} --shift a", "--shift a: expected NAME=PATH, for example --shift "),
     "no name": (f"compare {FOLDERS} --outlier =GREY", "--outlier =GREY: expected NAME=PATH"),
     "empty directory": (f"compare {FOLDERS} --shift=a=", "--shift a=: expected NAME=PATH"),
@@ -217,7 +220,7 @@ MISTAKES = {
     "no test": ("compare --train TRAIN", "no test set was given; name one with --test DIR"),
     "no train": ("compare --test TEST", "--train is not"),
     "only an outlier": ("compare --outlier a=GREY", "--train is not"),
-    "unknown suite": ("compare --suite pictogram", "unknown suite 'pictogram'; did you mean pictograms?"),
+    "unknown suite": ("compare --suite pictogram", "unknown suite 'pictogram' (did you mean pictograms?)"),
     "missing suite file": ("compare --suite HERE/s.toml", "cannot read the suite file HERE/s.toml"),
     "suite and folders": (f"compare --suite pictograms {FOLDERS}", "exclude each other"),
     "flat folder": (f"compare {FOLDERS} --shift a=GREY", "outside any class folder"),
@@ -229,13 +232,13 @@ MISTAKES = {
     "no value to set": (f"compare {FOLDERS} --set training.epochs", "expected FIELD=VALUE"),
     "nothing to set": (
         f"compare {FOLDERS} --method fine-tune --set training.epoch=1",
-        "fine-tune has no such field; did you mean training.epochs?",
+        "fine-tune has no such field (did you mean training.epochs?)",
     ),
     "unfit to set": ("adapt --method zero-shot --set training.epochs=1", "zero-shot has no such field"),
     "no images": ("predict HERE", "HERE is not a run that anchorline wrote"),
     "no run": (f"evaluate {FOLDERS}", "no run is given"),
     "not a run": (f"evaluate HERE {FOLDERS}", "HERE is not a run that anchorline wrote"),
-    "missing run": (f"evaluate HERE/no {FOLDERS}", "HERE/no is not a run that anchorline wrote"),
+    "missing run": (f"evaluate HERE/no {FOLDERS}", "the run HERE/no does not exist; check the path"),
     "unknown architecture": ("encoders nonsense", "no open_clip architecture"),
 }
 
@@ -275,6 +278,7 @@ def test_evaluate_wants_the_classes_of_the_run(command, colour_folders, tmp_path
         str(root / "test"),
     ]
     assert "'crimson'" in error(capsys, *unlike)
+    assert "no images are given" in error(capsys, *unlike[:2])
 
 
 # ---- lists

@@ -4,6 +4,7 @@ import gc
 import json
 import shutil
 import weakref
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -12,9 +13,21 @@ import pandas as pd
 import pytest
 import torch
 
-from anchorline import METHODS, Comparison, Encoder, FeatureStore, Suite, UserError, compare, comparing, load
+from anchorline import (
+    METHODS,
+    SUITES,
+    Comparison,
+    Encoder,
+    FeatureStore,
+    Suite,
+    UserError,
+    compare,
+    comparing,
+    load,
+)
 from anchorline.choices import override
 from anchorline.evaluation import AXES, accuracy, outcome
+from anchorline.facts import plan, unfit
 from anchorline.report import MethodDetails
 from anchorline.training import train
 
@@ -417,3 +430,11 @@ def test_mistakes_are_found_before_the_work(colours, tiny_encoder, tmp_path, cal
     with pytest.raises(UserError, match=r"cannot write results into .*taken"):
         compare(colours, tiny_encoder, ["zero-shot"], tmp_path / "taken")
     assert calls == []
+
+
+def test_the_bundled_encoder_on_images_of_others(tiny_encoder, colours):
+    bundled = replace(tiny_encoder, name="pictogram-clip")
+    (note,) = unfit(colours, bundled)
+    assert "not photographs" in note
+    assert note in plan(colours, bundled)
+    assert unfit(SUITES["pictograms"](), bundled) == unfit(colours, tiny_encoder) == []

@@ -16,6 +16,7 @@ from anchorline.errors import UserError
 from anchorline.suites import decode as module
 from anchorline.suites.decode import Geometry, decode, decode_image
 from anchorline.suites.images import ImageSet
+from anchorline.suites.rgb import UnreadableError
 from anchorline.suites.sources import Folder
 
 SQUASH = Geometry((8, 8), "squash", "bilinear")
@@ -242,7 +243,7 @@ def test_all_bad_images_are_found_and_the_good_ones_keep_their_order(tmp_path, c
 def test_between_the_bomb_limits_an_image_decodes_without_a_word(monkeypatch, recwarn):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60)
     assert colour(encode(Image.new("RGB", (10, 10), (5, 6, 7)), "PNG")) == [5, 6, 7]
-    with pytest.raises(UserError, match="more than 120 pixels"):
+    with pytest.raises(UnreadableError, match="more than 120 pixels"):
         decode_image(encode(Image.new("RGB", (11, 11)), "PNG"), SQUASH)
     assert not recwarn.list
     with warnings.catch_warnings():
@@ -283,6 +284,6 @@ def test_progress_counts_every_image_in_the_calling_thread(tmp_path):
     assert calls == [(i, 2, threading.main_thread()) for i in (1, 2)]
 
 
-def test_one_broken_image_is_a_user_error():
-    with pytest.raises(UserError, match="is empty"):
+def test_one_broken_image():
+    with pytest.raises(UnreadableError, match="is empty"):
         decode_image(b"", SQUASH)

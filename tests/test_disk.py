@@ -274,7 +274,7 @@ def test_checking_from_the_command_line(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["cifar11"], "unknown suite 'cifar11'; did you mean cifar10?"),
+        (["cifar11"], "unknown suite 'cifar11' (did you mean cifar10?)"),
         (["--root", "x"], "say which benchmark to check"),
         (["pictograms", "--root", "x"], "pictograms is in the package"),
         (["cifar10", "--download"], "--download needs a benchmark and a place"),

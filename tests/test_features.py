@@ -1,6 +1,7 @@
 """The store of features: what shares a file, what does not, and that no accident breaks a later run."""
 
 import copy
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,16 @@ def test_the_second_call_reads_the_file(tiny_encoder, images, calls):
     assert torch.equal(first.vectors, third.vectors)
     assert second.seconds == pytest.approx(first.seconds, abs=1e-3)
     assert len(kept(FeatureStore())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_others_may_read_what_is_kept(tiny_encoder, images):
+    store = FeatureStore()
+    store.images(tiny_encoder, images)
+    (file,) = kept(store)
+    usual = file.with_name("usual")
+    usual.touch()
+    assert file.stat().st_mode == usual.stat().st_mode
 
 
 def test_class_vectors_are_kept_by_names_and_templates(tiny_encoder, calls):

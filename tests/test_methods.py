@@ -150,14 +150,25 @@ def test_a_configuration_that_lacks_something(run, tiny_encoder, missing):
         load(edited(run, **{missing: None}), tiny_encoder)
 
 
+def test_others_may_read_a_run(run):
+    assert len({(run / name).stat().st_mode for name in ("config.json", "tuned.safetensors")}) == 1
+
+
 def test_directories_that_are_no_run(run, tiny_encoder, tmp_path):
     for name, content in (("tuned.safetensors", b"cut"), ("config.json", b"["), ("config.json", b"[]")):
         broken = shutil.copytree(run, tmp_path / "broken", dirs_exist_ok=True)
         (broken / name).write_bytes(content)
         with pytest.raises(UserError, match="is not a run that anchorline wrote"):
             load(broken, tiny_encoder)
-    with pytest.raises(UserError, match="is not a run that anchorline wrote"):
+    with pytest.raises(UserError, match=r"the run .*nowhere does not exist"):
         load(tmp_path / "nowhere", tiny_encoder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"is not a run that anchorline wrote \(it has no config\.json\)"):
+        load(tmp_path / "empty", tiny_encoder)
+    of_all = tmp_path / "comparison" / "runs" / "linear-probe" / "seed-0"
+    shutil.copytree(run, of_all)
+    with pytest.raises(UserError, match=rf"and holds a run for each method; give one, such as {of_all}$"):
+        load(tmp_path / "comparison", tiny_encoder)
 
 
 # ---- at work

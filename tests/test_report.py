@@ -259,6 +259,13 @@ def test_the_interval_of_the_mean_of_shifts():
     assert number.high - number.mean == pytest.approx(math.hypot(3, 3) / 2)
 
 
+def test_the_interval_of_the_only_shift_is_its_own():
+    results = Results(table(shifts=("sketch",)))
+    own = results.get("ftp", "shift", "accuracy", "sketch")
+    number = results.mean_shift("ftp")
+    assert (number.low, number.high) == (own.low, own.high)
+
+
 def test_names_are_text_everywhere(tmp_path: Path):
     """No name becomes an element, an attribute or a part of a script, in HTML or in plotly."""
     axes = {HOSTILE: AXES["ftp"], "zero-shot": AXES["zero-shot"]}

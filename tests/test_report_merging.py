@@ -143,7 +143,7 @@ def test_means_over_other_corruptions_are_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("column", "value", "says"),
     [
-        ("suite_hash", "another", "their suite differs"),
+        ("suite_hash", "another", "their suite differs, in train, val or the files of other sets"),
         ("encoder_hash", "another", "their encoder differs"),
         ("version", "0.2.0", "different formats"),
         ("unit", "points", "the unit of"),
@@ -168,6 +168,17 @@ def test_what_does_not_compare_is_refused(tmp_path: Path, column: str, value: An
     assert str(one) in str(raised.value)
     assert str(other) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_sets_in_which_suites_differ_are_named(tmp_path: Path):
+    one = directory(tmp_path / "one", ("zero-shot",), 1)
+    other = directory(tmp_path / "other", ("ftp",), 2)
+    rows = pd.read_json(other / "results.jsonl", lines=True)
+    rows.loc[rows["set"] == "filled", "n"] = 7
+    rows["suite_hash"] = "another"
+    (other / "results.jsonl").write_text(rows.to_json(orient="records", lines=True))
+    with pytest.raises(ValueError, match=r"their suite differs, in filled \(hashes"):
+        merge([other, one])
 
 
 def test_temperatures_that_val_chose_may_differ(tmp_path: Path):

@@ -142,7 +142,7 @@ def test_methods_alone_and_without_corruptions(suite, tmp_path):
     )
     assert set(found.table) == {"clean", "peak_memory", "seconds", "trainable_parameters"}
     assert "Corruptions</h2>" not in found.report.read_text()
-    with pytest.raises(UserError, match="unknown method 'flyp'"):
+    with pytest.raises(UserError, match="unknown method of segmentation 'flyp'"):
         compare(plain, load_backbone(device="cpu"), ["flyp"], tmp_path)
     with pytest.raises(UserError, match="no corruption 'fogg'"):
         compare(plain, load_backbone(device="cpu"), ROWS[2:], tmp_path, corruptions=["fogg"])
@@ -251,12 +251,12 @@ def test_the_command_on_folders(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"suite": "voc"}, "unknown suite 'voc'; did you mean voc2012"),
+        ({"suite": "voc"}, "unknown suite 'voc' .did you mean voc2012"),
         ({"suite": "voc2012"}, "say with --root DIR"),
         ({"root": Path("x")}, "scenes is in the package"),
         ({"train": Path("x")}, "--test is not"),
         ({"train": Path("x"), "suite": "scenes"}, "exclude each other"),
-        ({"method": ("flyp",)}, "unknown method 'flyp'"),
+        ({"method": ("flyp",)}, "unknown method of segmentation 'flyp'"),
         ({"method": ("fine-tune",), "set": ("constraint.k=1",)}, "has no such field"),
         ({"width": 48}, "multiple of 32 channels, not 48"),
         ({"width": 3, "decoder": "unet"}, "multiple of 4 channels, not 3"),

@@ -7,7 +7,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 Augmentation = Literal["none", "flip", "crop"]
 
@@ -20,6 +19,8 @@ def augment(images: Tensor, name: Augmentation, seeds: Sequence[int]) -> Tensor:
     """
     if name == "none":
         return images
+    from torchvision.transforms import v2  # takes seconds, and whoever lists the methods has no need of it
+
     height, width = images.shape[1:3]
     steps: list[torch.nn.Module] = [v2.RandomHorizontalFlip()]
     if name == "crop":

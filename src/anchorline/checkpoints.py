@@ -16,6 +16,10 @@ from torch import Tensor
 from anchorline.errors import UserError
 
 _STATE = "state"
+# The mode that `open` gives; safetensors makes its files the owner's alone, and runs are shared.
+_umask = os.umask(0)
+os.umask(_umask)
+READABLE = 0o666 & ~_umask
 
 
 def write_tensors(file: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
@@ -41,6 +45,7 @@ def _replacing(file: Path) -> Iterator[Path]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
+        unfinished.chmod(READABLE)
         with unfinished.open("rb") as written:
             os.fsync(written.fileno())
         unfinished.replace(file)

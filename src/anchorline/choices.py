@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from anchorline.blends import Logits, Residual, Unblended, Weights
-from anchorline.errors import NoSuchFieldError, UserError
+from anchorline.errors import NoSuchFieldError, UserError, suggestion
 from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Unconstrained
 from anchorline.methods import Method, Search
 from anchorline.objectives import Contrastive, CrossEntropy
@@ -166,8 +165,7 @@ def _value(method: Method, path: str, text: str) -> Any:
     owner = getattr(method, part, None) if part in (*NAMED, "training") else None
     known = [f"{p}.{f}" for p in (*NAMED, "training") for f in _fields(getattr(method, p))] + list(NAMED)
     if owner is None or name not in _fields(owner):
-        near = difflib.get_close_matches(path, known, n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = suggestion(path, known)
         raise NoSuchFieldError(
             f"--set {path}: {method.name} has no such field{hint}; it has {', '.join(known)}"
         )

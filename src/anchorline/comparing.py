@@ -15,6 +15,7 @@ from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.evaluating import origin_of
 from anchorline.evaluation import (
+    AXES,
     Options,
     Outcome,
     changes,
@@ -68,9 +69,12 @@ class Comparison:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a method: the three axes, their mean, the changes and the cost, as means over seeds."""
+        """A row a method: the axes that were measured, then the changes, the cost and the rest, as means over
+        seeds."""
         summary = self.rows[self.rows.role == "summary"]
-        return summary.pivot_table(index="method", columns="metric", values="value", sort=False)
+        means = summary.pivot_table(index="method", columns="metric", values="value", sort=False)
+        first = [name for name in (*AXES, "mean") if name in means]
+        return means[[*first, *means.columns.difference(first, sort=False)]]
 
 
 def compare(

@@ -1,11 +1,26 @@
 """The one error that a user can cause and mend."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A sentence for the user: what is wrong, where, and what to do about it.
 
     The command line prints it without a traceback and exits with 2; library users catch it.
     """
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """ " (did you mean X?)", or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """What to raise for a name that is not in a table."""
+    known = list(known)
+    return UserError(f"unknown {kind} {name!r}{suggestion(name, known)}; give one of {', '.join(known)}")
 
 
 class NoSuchFieldError(UserError):

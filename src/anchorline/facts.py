@@ -17,9 +17,11 @@ from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Options
 from anchorline.feature_files import Features
+from anchorline.loading import BUNDLED as BUNDLED_ENCODER
 from anchorline.measures.open_set import conformal_threshold
 from anchorline.provenance import commit
 from anchorline.selecting import CHOOSING, Select
+from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.suite import Suite
 
 
@@ -52,10 +54,21 @@ def plan(suite: Suite, encoder: Encoder) -> str:
     """What is about to be done."""
     sets = suite.sets()
     height, width = encoder.geometry.size
-    return (
+    said = (
         f"{suite.name}: {len(suite.classes)} classes, {sum(map(len, sets.values())):,} images "
         f"in {len(sets)} sets; {encoder.name} at {height} x {width} px on {encoder.device}"
     )
+    return "\n".join([said, *(f"note: {note}" for note in unfit(suite, encoder))])
+
+
+def unfit(suite: Suite, encoder: Encoder) -> list[str]:
+    """A sentence where the bundled encoder meets images that it was not made for, perhaps."""
+    if encoder.name != BUNDLED_ENCODER or suite.name == BUNDLED_SUITE:
+        return []
+    return [
+        f"{encoder.name} knows drawings, not photographs; for those give another --encoder, such as "
+        "ViT-B-32:laion2b_s34b_b79k"
+    ]
 
 
 def facts(
@@ -130,7 +143,7 @@ def notes(
     select: Select,
 ) -> list[str]:
     """What the reader must know; `left_out`: methods by detector and reason."""
-    found = [*suite.notes, *_ends_of_searches(classifiers, CHOOSING[select])]
+    found = [*unfit(suite, encoder), *suite.notes, *_ends_of_searches(classifiers, CHOOSING[select])]
     everyone = {one.method.name for one in classifiers}
     for (name, reason), methods in left_out.items():
         of = "" if everyone == set(methods) else f" of {', '.join(dict.fromkeys(methods))}"

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from anchorline.checkpoints import READABLE
 from anchorline.errors import UserError
 from anchorline.suites.decode import BadImage
 
@@ -64,6 +65,7 @@ def write_features(file: Path, features: Features) -> None:
         os.close(handle)
         try:
             save_file({"vectors": features.vectors.contiguous()}, unfinished, metadata=facts)
+            Path(unfinished).chmod(READABLE)
             Path(unfinished).replace(file)
         finally:
             Path(unfinished).unlink(missing_ok=True)

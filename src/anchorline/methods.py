@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from anchorline.blends import Blend, Residual, Unblended, Weights
-from anchorline.errors import UserError
+from anchorline.errors import unknown
 from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
 from anchorline.objectives import Contrastive, CrossEntropy, Objective
 from anchorline.recipe import Training
@@ -228,5 +228,5 @@ SHOWN = (UNTOUCHED, "linear-probe", "fine-tune", "wise-ft", "reprogrammer", "res
 def find_method(name: str) -> Method:
     """The row of that name. Raises `UserError` with the names that exist."""
     if name not in METHODS:
-        raise UserError(f"unknown method {name!r}; the methods are {', '.join(METHODS)}")
+        raise unknown("method", name, METHODS)
     return METHODS[name]

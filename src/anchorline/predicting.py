@@ -15,7 +15,7 @@ from anchorline.errors import UserError
 from anchorline.parallel import in_parallel
 from anchorline.suites.decode import decode_image
 from anchorline.suites.files import find_images
-from anchorline.suites.rgb import Pixels
+from anchorline.suites.rgb import Pixels, UnreadableError
 
 if TYPE_CHECKING:
     from anchorline.classifier import AdaptedClassifier
@@ -30,7 +30,7 @@ class Prediction:
 
     Attributes:
         path: of the file, as given or found.
-        label: the class, or "unknown" where the image scores below the classifier's threshold, which keeps
+        label: the class, or "unknown" where `probability` is below the classifier's threshold, which keeps
             95 % of the validation images.
         nearest: the most probable class, known or not.
         probability: its softmax probability.
@@ -52,31 +52,36 @@ def predict(
 ) -> Iterator[Prediction]:
     """Predictions in the order of the files, read as they are asked for, so that memory stays the same.
 
-    Raises `UserError` for a file that cannot be read, or leaves it out and appends the reason to `skipped`.
+    Raises `UserError` for a file that cannot be read, after the predictions of those before it, or leaves it
+    out and appends the reason to `skipped`.
     """
     remaining = iter(images)
     while block := [str(path) for path in islice(remaining, _AT_ONCE)]:
         decoded = in_parallel(lambda i, paths=block: _decoded(classifier, paths[i]), len(block), None)  # type: ignore[misc]
         readable: list[tuple[str, Pixels]] = []
+        broken = ""
         for path, found in zip(block, decoded, strict=True):
-            if isinstance(found, UserError):
-                if bad_images == "error":
-                    raise found
-                if skipped is not None:
-                    skipped.append(str(found))
-            else:
+            if not isinstance(found, str):
                 readable.append((path, found))
+            elif bad_images == "error":
+                broken = found
+                break
+            elif skipped is not None:
+                skipped.append(found)
         if readable:
             yield from _predictions(classifier, readable)
+        if broken:
+            raise UserError(f"{broken}; mend it, or leave it out with --bad-images skip")
 
 
-def _decoded(classifier: AdaptedClassifier, path: str) -> Pixels | UserError:
+def _decoded(classifier: AdaptedClassifier, path: str) -> Pixels | str:
+    """The pixels of a file, or why there are none."""
     try:
-        return decode_image(Path(path).read_bytes(), classifier.encoder.geometry, path)
+        return decode_image(Path(path).read_bytes(), classifier.encoder.geometry)
     except OSError as error:
-        return UserError(f"cannot read {path} ({error.strerror}); check the path")
-    except UserError as error:
-        return error
+        return f"{path} cannot be read: {error.strerror}"
+    except UnreadableError as error:
+        return f"{path} {error}"
 
 
 def _predictions(classifier: AdaptedClassifier, images: list[tuple[str, Pixels]]) -> Iterator[Prediction]:

@@ -99,6 +99,22 @@ def holds_another(run: Path, asked: dict[str, Any]) -> bool:
     return (run / CONFIGURATION).is_file() and not finished(run, asked)
 
 
+def no_run(run: Path, error: Exception, kind: str = "run") -> UserError:
+    """Why nothing can be loaded from a directory, and what to give instead."""
+    if not run.exists():
+        return UserError(f"the run {run} does not exist; check the path")
+    inside = sorted(path.parent for path in run.glob(f"runs/*/seed-*/{CONFIGURATION}"))
+    if inside:
+        return UserError(
+            f"{run} is a comparison and holds a run for each method; give one, such as {inside[0]}"
+        )
+    reason = f"it has no {Path(error.filename).name}" if isinstance(error, FileNotFoundError) else str(error)
+    return UserError(
+        f"{run} is not a {kind} that anchorline wrote ({reason}); "
+        f"give a directory with {CONFIGURATION} and {TENSORS}"
+    )
+
+
 def load(run: str | Path, encoder: Encoder | None = None, device: str | None = None) -> AdaptedClassifier:
     """The classifier of a run directory. `encoder` saves loading it again; else it is loaded by name,
     onto `device`.
@@ -116,10 +132,7 @@ def load(run: str | Path, encoder: Encoder | None = None, device: str | None = N
         rest = {key: facts[key] for key in ("alpha", "chosen", "seconds", "threshold", "peak_memory", "seed")}
         rest["learnt_from"], preprocessing = facts["train"], facts["preprocessing"]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(
-            f"{run} is not a run that anchorline wrote ({error}); "
-            f"give a directory with {CONFIGURATION} and {TENSORS}"
-        ) from error
+        raise no_run(run, error) from error
     encoder = encoder or load_encoder(name, device)
     if encoder.hash != anchor:
         raise UserError(

@@ -18,6 +18,7 @@ from anchorline.cli.shared import rows_of, settings_of, store_of
 from anchorline.cli.suites import read_suite, suite_for
 from anchorline.cli.tables import sets_table, summary_table
 from anchorline.errors import UserError
+from anchorline.facts import unfit
 from anchorline.features import suite_features
 from anchorline.loading import load_encoder
 from anchorline.methods import SHOWN
@@ -67,6 +68,8 @@ def adapt(command: Adapt) -> None:
     with shared.narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")
         encoder = load_encoder(command.encoder, command.device or None)
+        for note in unfit(suite, encoder):
+            narrator.say(f"note: {note}")
         suite, _ = suite_features(
             store, encoder, suite, narrator.bar, (*suite.shifts, *suite.outliers, "test")
         )

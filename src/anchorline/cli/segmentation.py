@@ -112,8 +112,8 @@ def _is_bundled(command: Segment) -> bool:
 
 
 def _suite(command: Segment) -> SegmentationSuite:
-    from anchorline.cli.suites import named_paths, suggestion
-    from anchorline.errors import UserError
+    from anchorline.cli.suites import named_paths
+    from anchorline.errors import UserError, suggestion
     from anchorline.tasks.segmentation.scenes import scenes
     from anchorline.tasks.segmentation.sets import SegmentationSuite
     from anchorline.tasks.segmentation.voc import READERS

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from anchorline.cli.arguments import Suites
-from anchorline.cli.suites import suggestion
-from anchorline.errors import UserError
+from anchorline.errors import UserError, suggestion
 from anchorline.suites import SUITES, Suite
 from anchorline.suites.disk import BENCHMARKS, MASKED, Benchmark, Part, Split, State, check, check_part
 from anchorline.suites.suite import counted

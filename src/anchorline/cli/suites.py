@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from anchorline.cli.options import SuiteOptions
-from anchorline.errors import UserError
+from anchorline.errors import UserError, suggestion
 from anchorline.suites import SUITES, Suite
 from anchorline.suites.disk import BENCHMARKS
 from anchorline.suites.disk.masked import MASKED
@@ -62,8 +61,16 @@ def suite_for(options: SuiteOptions, classes: tuple[str, ...]) -> Suite:
     """The suite that the options name; folders need no train here, since the classes are known."""
     if options.val and not options.train:
         raise UserError("--val is for choosing while adapting, and 'evaluate' only measures; leave it out")
-    if options.suite or options.train or not (options.test or options.shift or options.outlier):
+    if options.suite or options.train:
         return read_suite(options)
+    if not (options.test or options.shift or options.outlier):
+        bundled = read_suite(options)
+        if bundled.classes != classes:
+            raise UserError(
+                f"no images are given, and the run knows other classes than the bundled {bundled.name}; "
+                "say with --test where the images lie"
+            )
+        return bundled
     return Suite.for_classes(
         classes,
         options.test,
@@ -85,9 +92,3 @@ def named_paths(flag: str, values: Sequence[str], example: str = "sketches=data/
             raise UserError(f"--{flag}: the name {name!r} is given twice; give each set its own")
         found[name] = Path(path)
     return found
-
-
-def suggestion(name: str, known: Sequence[str]) -> str:
-    """ "; did you mean X?", or nothing."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -37,7 +37,8 @@ def _pair(first: Path, one: pd.DataFrame, second: Path, other: pd.DataFrame) -> 
     for column, what in SAME.items():
         a, b = one[column].iloc[0], other[column].iloc[0]
         if a != b:
-            raise ValueError(f"{mixed}their {what} differs (hashes {a} and {b}); report each by itself")
+            of = f", {_other_images(one, other)}" if what == "suite" else ""
+            raise ValueError(f"{mixed}their {what} differs{of} (hashes {a} and {b}); report each by itself")
     if list(one.columns) != list(other.columns) or _release(one) != _release(other):
         raise ValueError(
             f"{mixed}their rows have different formats (versions {_release(one)} and {_release(other)}); "
@@ -50,6 +51,15 @@ def _pair(first: Path, one: pd.DataFrame, second: Path, other: pd.DataFrame) -> 
                 said = " and ".join("/".join(sorted(map(str, v))) or "none" for v in (ours[key], theirs[key]))
                 name = " ".join(filter(None, key))
                 raise ValueError(f"{mixed}the {column} of {name} differs ({said}); compare one of them again")
+
+
+def _other_images(one: pd.DataFrame, other: pd.DataFrame) -> str:
+    """In which sets two suites differ, as far as their rows tell."""
+    ours, theirs = (
+        t[t["role"].isin(["test", "shift", "outlier"])].groupby("set")["n"].max() for t in (one, other)
+    )
+    differ = [name for name in ours.index.union(theirs.index) if ours.get(name) != theirs.get(name)]
+    return f"in {', '.join(differ)}" if differ else "in train, val or the files of other sets"
 
 
 def _release(table: pd.DataFrame) -> str:

@@ -77,6 +77,7 @@ def merge(directories: Sequence[str | Path]) -> Merged:
         notes.append(f"Repeated runs (same method and seed) left out, the newest counts: {repeated}.")
     if len(paths) > 1 and not differences.empty:
         notes.append("Differences between methods of different directories were not tested.")
+    notes.append("Pictures, classes, mistakes and changes are in the reports of the single comparisons.")
     if not together:
         notes.append(
             "Differences are corrected for the pairs of their own directory alone, having too few resamples "

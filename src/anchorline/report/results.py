@@ -130,5 +130,7 @@ class Results:
         if mean.seeds != 1 or not math.isnan(mean.low):
             return mean
         each = [self.get(method, "shift", "accuracy", name) for name in self.shifts]
+        if len(each) == 1:
+            return each[0]
         half = math.hypot(*((n.high - n.low) / 2 for n in each)) / max(len(each), 1)
         return Number(mean.mean, mean.mean - half, mean.mean + half, seeds=1)

@@ -90,13 +90,10 @@ def decode(
     return pixels, bad
 
 
-def decode_image(data: bytes, geometry: Geometry, name: str = "the image") -> Pixels:
-    """Decode one image, the bytes of a file, to uint8 [H, W, 3]; `UserError` if it is broken."""
-    try:
-        with quiet_pillow():
-            return _transform(geometry)(open_rgb(lambda: data))
-    except UnreadableError as error:
-        raise UserError(f"{name} {error}; give another") from error
+def decode_image(data: bytes, geometry: Geometry) -> Pixels:
+    """Decode one image, the bytes of a file, to uint8 [H, W, 3]; `UnreadableError` if it is broken."""
+    with quiet_pillow():
+        return _transform(geometry)(open_rgb(lambda: data))
 
 
 def _transform(geometry: Geometry) -> Callable[[Image.Image], Pixels]:

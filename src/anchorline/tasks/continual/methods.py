@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from anchorline.choices import override, override_each, validate
-from anchorline.errors import UserError
+from anchorline.errors import UserError, unknown
 from anchorline.holding import ByFTP, ByL2SP, Constraint
 from anchorline.methods import METHODS as ROWS
 from anchorline.methods import UNTOUCHED, Method
@@ -166,7 +166,7 @@ METHODS: dict[str, ContinualMethod] = {
 def find_continual(name: str) -> ContinualMethod:
     """The row of that name. Raises `UserError` with the names that exist."""
     if name not in METHODS:
-        raise UserError(f"unknown method {name!r}; the continual methods are {', '.join(METHODS)}")
+        raise unknown("continual method", name, METHODS)
     return METHODS[name]
 
 

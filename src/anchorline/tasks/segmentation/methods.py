@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from anchorline.errors import UserError
+from anchorline.errors import UserError, unknown
 from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
 from anchorline.methods import Search
 from anchorline.recipe import Training
@@ -145,5 +145,5 @@ METHODS: dict[str, SegmentationMethod] = {
 def find_method(name: str) -> SegmentationMethod:
     """The row of that name. Raises `UserError` with the names that exist."""
     if name not in METHODS:
-        raise UserError(f"unknown method {name!r}; the methods of segmentation are {', '.join(METHODS)}")
+        raise unknown("method of segmentation", name, METHODS)
     return METHODS[name]

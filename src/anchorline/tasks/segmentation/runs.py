@@ -18,7 +18,7 @@ from anchorline.checkpoints import write_tensors, write_text
 from anchorline.choices import to_json
 from anchorline.errors import UserError
 from anchorline.provenance import commit
-from anchorline.runs import CONFIGURATION, TENSORS, configuration_hash
+from anchorline.runs import CONFIGURATION, TENSORS, configuration_hash, no_run
 from anchorline.tasks.segmentation.backbones import Backbone, load_backbone
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
@@ -184,10 +184,7 @@ def load(run: str | Path, backbone: Backbone | None = None, device: str | None =
         classes, (height, width) = tuple(facts["classes"]), facts["size"]
         name, weights, anchor = facts["backbone"], facts["weights"], facts["backbone_hash"]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(
-            f"{run} is not a run of segmentation that anchorline wrote ({error}); give a directory "
-            f"OUT/runs/METHOD/seed-SEED of 'anchorline segment'"
-        ) from error
+        raise no_run(run, error, "run of segmentation") from error
     backbone = backbone or load_backbone(name, weights, device)
     if backbone.hash != anchor:
         raise UserError(
