@@ -69,8 +69,7 @@ class Comparison:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a method: the axes that were measured, then the changes, the cost and the rest, as means over
-        seeds."""
+        """A row a method, means over seeds: the axes that were measured, then cost and changes."""
         summary = self.rows[self.rows.role == "summary"]
         means = summary.pivot_table(index="method", columns="metric", values="value", sort=False)
         first = [name for name in (*AXES, "mean") if name in means]
