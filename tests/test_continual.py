@@ -441,7 +441,7 @@ def test_the_command(folders, tiny_directory, tmp_path, capsys):
         ({"rehearsal": -1}, "give --rehearsal from 0"),
         ({"seeds": ()}, "no seed is given; give --seeds at least one"),
         ({"set": ("training.lr=nan",)}, "linear-probe has training.lr=nan; give a finite number"),
-        ({"method": ("ewc",)}, "unknown method 'ewc'"),
+        ({"method": ("ewc",)}, "unknown continual method 'ewc'"),
         ({"set": ("training.nothing=1",)}, "no such field"),
     ):
         with pytest.raises(UserError, match=sentence):
