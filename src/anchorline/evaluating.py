@@ -9,7 +9,7 @@ import pandas as pd
 from anchorline.classifier import AdaptedClassifier
 from anchorline.errors import UserError
 from anchorline.evaluation import Options, corruption, examine, measure, outcomes
-from anchorline.facts import suite_hash
+from anchorline.facts import origin
 from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import METHODS, UNTOUCHED
 from anchorline.origin import Origin, table_of
@@ -71,12 +71,5 @@ def evaluate(
 
 def origin_of(suite: Suite, classifier: AdaptedClassifier) -> Origin:
     """What the figures of a classifier on a suite come from."""
-    return Origin(
-        suite=suite.name,
-        suite_hash=suite_hash(suite),
-        encoder=classifier.encoder.name,
-        encoder_hash=classifier.encoder.hash,
-        method=classifier.method.name,
-        seed=classifier.seed,
-        config_hash=configuration_hash(request_of(classifier)),
-    )
+    asked = configuration_hash(request_of(classifier))
+    return origin(suite, classifier.encoder, classifier.method.name, classifier.seed, asked)

@@ -19,6 +19,7 @@ from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE,
 from anchorline.feature_files import Features
 from anchorline.loading import BUNDLED as BUNDLED_ENCODER
 from anchorline.measures.open_set import conformal_threshold
+from anchorline.origin import Origin
 from anchorline.provenance import commit
 from anchorline.selecting import CHOOSING, Select
 from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
@@ -33,6 +34,11 @@ def suite_hash(suite: Suite) -> str:
         labels = b"" if images.labels is None else images.labels.tobytes()
         parts.append(f"{name} {images.content_hash()} {hashlib.sha256(labels).hexdigest()}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def origin(suite: Suite, encoder: Encoder, method: str, seed: int, config_hash: str) -> Origin:
+    """What the figures of a method on a suite come from."""
+    return Origin(suite.name, suite_hash(suite), encoder.name, encoder.hash, method, seed, config_hash)
 
 
 def _ends_of_searches(classifiers: Sequence[AdaptedClassifier], judge: str) -> list[str]:

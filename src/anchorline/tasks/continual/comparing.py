@@ -14,10 +14,10 @@ from anchorline.comparing import writable
 from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric, changes
-from anchorline.facts import plan, suite_hash
+from anchorline.facts import origin, plan
 from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import UNTOUCHED
-from anchorline.origin import Origin, table_of
+from anchorline.origin import table_of
 from anchorline.processes import is_first
 from anchorline.progress import Narrator, Silent
 from anchorline.published import Published, beside, write_published
@@ -132,19 +132,11 @@ def _rows(methods: Sequence[str | ContinualMethod]) -> list[ContinualMethod]:
 
 def _told(suite: Suite, learnt: Learnt, untouched: Learnt) -> list[dict[str, Any]]:
     """Figures, and changes against the untouched encoder, with all that says what they were measured on."""
-    origin = Origin(
-        suite=suite.name,
-        suite_hash=suite_hash(suite),
-        encoder=learnt.encoder.name,
-        encoder_hash=learnt.encoder.hash,
-        method=learnt.row.name,
-        seed=learnt.seed,
-        config_hash=learnt.identity,
-    )
+    measured_on = origin(suite, learnt.encoder, learnt.row.name, learnt.seed, learnt.identity)
     return [
         row
         for task, (ours, before) in enumerate(zip(learnt.metrics, untouched.metrics, strict=True), 1)
-        for row in origin.rows([*ours, _gain(ours, before), *changes(ours, before)], task=task)
+        for row in measured_on.rows([*ours, _gain(ours, before), *changes(ours, before)], task=task)
     ]
 
 
