@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from textwrap import shorten
 
 
 class UserError(Exception):
@@ -21,6 +22,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """What to raise for a name that is not in a table."""
     known = list(known)
     return UserError(f"unknown {kind} {name!r}{suggestion(name, known)}; give one of {', '.join(known)}")
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in 300 characters at most; its type where it says nothing."""
+    said = str(error).strip().splitlines()
+    return shorten(said[0], 300, placeholder=" …") if said else type(error).__name__
 
 
 class NoSuchFieldError(UserError):

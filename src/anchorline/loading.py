@@ -15,7 +15,7 @@ import torch
 
 from anchorline.captions import GENERAL_TEMPLATES
 from anchorline.encoder import Encoder
-from anchorline.errors import UserError
+from anchorline.errors import UserError, first_line
 from anchorline.processes import on_cpu
 from anchorline.suites.decode import Geometry
 
@@ -124,10 +124,9 @@ def _is_file(path: str) -> bool:
 
 
 def _explain(name: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+    offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") == "1" else ""
     return (
-        f"encoder {name} could not be loaded{' (HF_HUB_OFFLINE is set)' if offline else ''}: {reason[:300]}; "
+        f"encoder {name} could not be loaded{offline}: {first_line(error)}; "
         f"without a network these work: {BUNDLED}, local-dir:DIR, MODEL:FILE, and what the Hugging Face "
         "cache already holds"
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from anchorline.errors import UserError
+from anchorline.errors import UserError, first_line
 
 
 def from_torchvision(name: str, **choices: Any) -> Callable[[Path], None]:
@@ -41,7 +41,6 @@ def _tried(what: str, root: Path, get: Callable[[], object]) -> None:
     try:
         get()
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong checksum is a RuntimeError
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"cannot download {what} to {root} ({reason}); try again, or get it by hand"
+            f"cannot download {what} to {root} ({first_line(error)}); try again, or get it by hand"
         ) from error

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from anchorline.errors import UserError
+from anchorline.errors import UserError, first_line
 from anchorline.suites.files import find_images
 
 _UNFINISHED = ".unfinished"  # end of the name of a folder that is not whole
@@ -125,7 +125,7 @@ def _check_login(repository: str, page: str) -> None:
 def _refusal(repository: str, page: str, gated: bool, error: Exception) -> UserError:
     from datasets.exceptions import DatasetNotFoundError
 
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    reason = first_line(error).rstrip(".")
     if gated and isinstance(error, DatasetNotFoundError):
         do = f"accept its terms at {page} with the account that you are logged in with"
     else:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import scipy.io
 
-from anchorline.errors import UserError
+from anchorline.errors import UserError, first_line
 from anchorline.suites.disk.class_folders import images_in
 from anchorline.suites.disk.imagenet_classes import NAME_OF, WNIDS
 from anchorline.suites.disk.part import Listed
@@ -55,9 +55,8 @@ def _labels(folder: Path) -> dict[str, str]:
                 try:
                     return _known(read(place / name))
                 except Exception as error:  # each format has errors of its own for a broken file
-                    reason = (str(error).splitlines() or [type(error).__name__])[0]
                     raise UserError(
-                        f"imagenet-1k: cannot read the labels of val in {place / name} ({reason}); it is "
+                        f"imagenet-1k: cannot read the labels of val in {place / name} ({first_line(error)}); it is "
                         "damaged or another file, get it anew"
                     ) from error
     raise UserError(

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anchorline.encoder import Encoder
-from anchorline.errors import UserError
+from anchorline.errors import UserError, first_line
 from anchorline.loading import BUNDLED, load_encoder
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -181,10 +181,10 @@ def _build(smp_name: str, said: str, pretrained: bool) -> tuple[nn.Module, Liter
             return encoder, kind
         # timm and the hub raise whatever their sources raise; each means that it is not to be had.
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
             raise UserError(
-                f"backbone {said} could not be loaded: {reason}; without a network these work: {BUNDLED}, "
-                "--weights FILE, and what the Hugging Face cache already holds"
+                f"backbone {said} could not be loaded: {first_line(error)}; "
+                f"without a network these work: {BUNDLED}, --weights FILE, and what the Hugging Face cache "
+                "already holds"
             ) from error
 
 
