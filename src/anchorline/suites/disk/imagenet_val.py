@@ -56,8 +56,8 @@ def _labels(folder: Path) -> dict[str, str]:
                     return _known(read(place / name))
                 except Exception as error:  # each format has errors of its own for a broken file
                     raise UserError(
-                        f"imagenet-1k: cannot read the labels of val in {place / name} ({first_line(error)}); "
-                        "it is damaged or another file, get it anew"
+                        f"imagenet-1k: cannot read the labels of val in {place / name} "
+                        f"({first_line(error)}); it is damaged or another file, get it anew"
                     ) from error
     raise UserError(
         f"imagenet-1k: the images in {folder} have no labels: sort them into folders by WordNet id, or put "
