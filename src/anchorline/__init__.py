@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from anchorline.version import __version__
+
 if TYPE_CHECKING:
     from anchorline.adapting import adapt as adapt
     from anchorline.classifier import AdaptedClassifier as AdaptedClassifier
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from anchorline.runs import load as load
     from anchorline.suites import SUITES as SUITES
     from anchorline.suites import Suite as Suite
-
-__version__ = "0.1.0"
 
 # Name -> module. Imported on first use: torch and open_clip take seconds.
 _PUBLIC = {

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-import anchorline
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Options
@@ -20,10 +19,10 @@ from anchorline.feature_files import Features
 from anchorline.loading import BUNDLED as BUNDLED_ENCODER
 from anchorline.measures.open_set import conformal_threshold
 from anchorline.origin import Origin
-from anchorline.provenance import commit
 from anchorline.selecting import CHOOSING, Select
 from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.suite import Suite
+from anchorline.version import __version__, commit
 
 
 def suite_hash(suite: Suite) -> str:
@@ -125,7 +124,7 @@ def facts(
         "all trials of its search; "
         f"encoding all sets took {sum(f.seconds for f in features.values()):.0f} s, once",
         "Peak memory": "of the process (resident; on a GPU: of the device) while adapting",
-        "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
+        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-import anchorline
 from anchorline.evaluation.metric import Metric
-from anchorline.provenance import commit
+from anchorline.version import __version__, commit
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Origin:
         after = {
             "commit": commit(),
             "config_hash": before.pop("config_hash"),
-            "version": anchorline.__version__,
+            "version": __version__,
         }
         return [{**before, **place, **asdict(metric), **after} for metric in metrics]
 

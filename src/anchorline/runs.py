@@ -11,7 +11,6 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-import anchorline
 from anchorline.captions import SINGLE_TEMPLATE
 from anchorline.checkpoints import write_tensors, write_text
 from anchorline.choices import from_json, to_json
@@ -20,8 +19,8 @@ from anchorline.encoder import Encoder
 from anchorline.errors import UserError
 from anchorline.loading import load_encoder
 from anchorline.methods import Method
-from anchorline.provenance import commit
 from anchorline.suites.suite import Suite
+from anchorline.version import __version__, commit
 
 FORMAT = 1  # raise it when the same request would no longer give the same classifier
 CONFIGURATION, TENSORS = "config.json", "tuned.safetensors"
@@ -72,7 +71,7 @@ def save(classifier: AdaptedClassifier, run: Path) -> None:
     write_tensors(run / TENSORS, classifier.tuned)
     asked = request_of(classifier)
     facts = {
-        "anchorline": anchorline.__version__,
+        "anchorline": __version__,
         "commit": commit(),
         "configuration_hash": configuration_hash(asked),
         **asked,

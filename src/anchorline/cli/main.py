@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import tyro
 from rich.console import Console
 
-import anchorline
 from anchorline.cli.arguments import (
     Ablate,
     Adapt,
@@ -28,6 +27,7 @@ from anchorline.cli.continual import Continual
 from anchorline.cli.reproduce import Reproduce
 from anchorline.cli.segmentation import Segment
 from anchorline.errors import UserError
+from anchorline.version import __version__
 
 Command = (
     Compare | Adapt | Predict | Evaluate | Segment | Continual | Ablate | Map | Report | Reproduce
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _obey(arguments: list[str]) -> None:
     if arguments == ["--version"]:
-        print(f"anchorline {anchorline.__version__}")
+        print(f"anchorline {__version__}")
         return
     command: Command = tyro.cli(
         Command,

@@ -13,12 +13,11 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-import anchorline
 from anchorline.encoder import Encoder
 from anchorline.facts import suite_hash
-from anchorline.provenance import commit
 from anchorline.report.offline import environment, figure_json, read, script_hash
 from anchorline.suites.suite import Suite
+from anchorline.version import __version__, commit
 
 _DRAW = """"use strict";
 for (const plot of document.querySelectorAll("[data-figure]")) {
@@ -94,6 +93,6 @@ def measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
         "Command": command,
         "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes",
         "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}{random}",
-        "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
+        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import anchorline
 from anchorline import runs
 from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
 from anchorline.evaluation import Metric
 from anchorline.facts import suite_hash
-from anchorline.provenance import commit
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.methods import ContinualMethod
+from anchorline.version import __version__, commit
 
 FORMAT = 1  # raise it when the same request would no longer give the same figures
 FILE = "sequence.json"
@@ -79,7 +78,7 @@ def request(setting: Setting, row: ContinualMethod) -> dict[str, Any]:
 
 def write(learnt: Learnt, asked: dict[str, Any]) -> None:
     facts = {
-        "anchorline": anchorline.__version__,
+        "anchorline": __version__,
         "commit": commit(),
         "identity": learnt.identity,
         **asked,

@@ -9,12 +9,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-import anchorline
-from anchorline.provenance import commit
 from anchorline.tasks.segmentation.adapting import Architecture
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
 from anchorline.tasks.segmentation.sets import SegmentationSuite
+from anchorline.version import __version__, commit
 
 
 def suite_hash(suite: SegmentationSuite) -> str:
@@ -73,6 +72,6 @@ def facts(
         ),
         "Seeds": ", ".join(map(str, seeds)),
         "Seconds": "wall time of training with all trials of a method's search",
-        "Version": f"anchorline {anchorline.__version__}, commit {commit() or 'unknown'}",
+        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

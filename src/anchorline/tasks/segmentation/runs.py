@@ -13,15 +13,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-import anchorline
 from anchorline.checkpoints import write_tensors, write_text
 from anchorline.choices import to_json
 from anchorline.errors import UserError
-from anchorline.provenance import commit
 from anchorline.runs import CONFIGURATION, TENSORS, configuration_hash, no_run
 from anchorline.tasks.segmentation.backbones import Backbone, load_backbone
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
+from anchorline.version import __version__, commit
 
 FORMAT, TASK = 1, "segmentation"  # raise the first when the same request would no longer give the same
 
@@ -148,7 +147,7 @@ def save(adapted: AdaptedSegmenter, run: Path) -> None:
     (run / CONFIGURATION).unlink(missing_ok=True)  # never beside the tensors of another request
     write_tensors(run / TENSORS, dict(adapted.tuned))
     facts = {
-        "anchorline": anchorline.__version__,
+        "anchorline": __version__,
         "commit": commit(),
         "configuration_hash": configuration_hash(adapted.request),
         **adapted.request,

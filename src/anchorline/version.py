@@ -1,10 +1,12 @@
-"""Which code ran."""
+"""Which code runs: its version and its commit."""
 
 from __future__ import annotations
 
 import subprocess
 from functools import cache
 from pathlib import Path
+
+__version__ = "0.1.0"
 
 
 @cache
