@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Augmentation = Literal["none", "flip", "crop"]
+from anchorline.recipe import Augmentation
 
 
 def augment(images: Tensor, name: Augmentation, seeds: Sequence[int]) -> Tensor:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anchorline.augmentation import Augmentation, augment
+from anchorline.augmentation import augment
 from anchorline.encoder import as_images
 from anchorline.merit import Merit, merit
 from anchorline.objectives import Objective
+from anchorline.recipe import Augmentation
 from anchorline.tunables import Adaptation
 
 _EVALUATION_BATCH = 256

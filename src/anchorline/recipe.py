@@ -8,10 +8,10 @@ from typing import Literal
 
 import torch
 
-from anchorline.augmentation import Augmentation
 from anchorline.errors import UserError
 from anchorline.tunables import Tuned
 
+Augmentation = Literal["none", "flip", "crop"]
 Schedule = Literal["cosine", "poly"]
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.tv_tensors import Image, Mask
 
-from anchorline.augmentation import Augmentation
+from anchorline.recipe import Augmentation
 
 _MASK_DIMENSIONS = 3
 

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anchorline.augmentation import Augmentation
 from anchorline.encoder import as_images
 from anchorline.merit import Merit
+from anchorline.recipe import Augmentation
 from anchorline.tasks.segmentation.augmenting import augment
 from anchorline.tasks.segmentation.measuring import counted, mean_iou
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
