@@ -31,7 +31,8 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
-from anchorline.constraints import FTP, batches, by_depth, deviation, project
+from anchorline.constraints import FTP, by_depth, deviation, project
+from anchorline.constraints import foreach as batches
 from anchorline.constraints.base import Constrained
 
 T = TypeVar("T", bound=Tensor)

@@ -14,13 +14,13 @@ from conftest import write_images
 from test_ablating import check_offline
 
 from anchorline import FeatureStore, Suite, UserError, adapt, load
-from anchorline.checkpoints import write_tensors
 from anchorline.choices import override
 from anchorline.classifier import AdaptedClassifier
 from anchorline.cli.continual import Continual, continual
 from anchorline.cli.options import SuiteOptions
+from anchorline.engine.progress import Silent
+from anchorline.engine.storage import write_tensors
 from anchorline.methods import METHODS as ROWS
-from anchorline.progress import Silent
 from anchorline.report.cells import signed
 from anchorline.tasks.continual import (
     METHODS,

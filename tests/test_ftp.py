@@ -11,8 +11,9 @@ from constrained import Named, assert_near, noise, parameters, train, values
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
-from anchorline.constraints import FTP, batches
-from anchorline.constraints.rows import row_norms
+from anchorline.constraints import FTP
+from anchorline.constraints import foreach as batches
+from anchorline.constraints.projection import row_norms
 
 RECORDED = sorted((Path(__file__).parent / "golden").glob("*_k*.npz"))
 EVERY_KIND = {

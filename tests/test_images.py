@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anchorline.engine.parallel import thread_map
 from anchorline.errors import UserError
-from anchorline.parallel import in_parallel
 from anchorline.suites.files import find_images
 from anchorline.suites.images import ImageSet, joined
 from anchorline.suites.sources import Archive, Folder
@@ -125,12 +125,10 @@ def test_a_rewritten_archive_is_read_anew(tmp_path):
 
 def test_in_parallel_keeps_order_over_many_blocks_and_passes_errors_on():
     calls = []
-    assert in_parallel(lambda i: i * i, 1000, lambda *call: calls.append(call)) == [
-        i * i for i in range(1000)
-    ]
+    assert thread_map(lambda i: i * i, 1000, lambda *call: calls.append(call)) == [i * i for i in range(1000)]
     assert calls == [(i, 1000) for i in range(1, 1001)]
     with pytest.raises(ZeroDivisionError):
-        in_parallel(lambda i: 1 // (i - 700), 1000, None)
+        thread_map(lambda i: 1 // (i - 700), 1000, None)
 
 
 def test_joined_sets_are_one_set(tmp_path):

@@ -141,7 +141,7 @@ def test_a_full_disk_stops_with_a_sentence_and_leaves_the_last_state(tiny_encode
                 raise OSError(28, "No space left on device")
             real(handle)
 
-        patch.setattr("anchorline.checkpoints.os.fsync", full)
+        patch.setattr("anchorline.engine.storage.os.fsync", full)
         with pytest.raises(UserError, match=r"cannot write .*No space left.*the same command goes on"):
             run_loop(tiny_encoder, colours, run=tmp_path)
     assert len(calls) == 3

@@ -19,15 +19,15 @@ from anchorline.choices import validate
 from anchorline.classification import Classification, Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
+from anchorline.engine.distributed import is_main_process, main_process_first
+from anchorline.engine.memory import peak_memory, reset_peak
+from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.feature_files import Features
 from anchorline.features import FeatureStore
-from anchorline.memory import peak_memory, reset_peak
 from anchorline.merit import NONE, Merit, merit
 from anchorline.methods import Method, find_method
 from anchorline.movement import write_movement
-from anchorline.processes import first_goes_first, is_first
-from anchorline.progress import Narrator, Silent
 from anchorline.searching import best_of, trials
 from anchorline.suites.images import ImageSet
 from anchorline.suites.suite import Suite
@@ -127,8 +127,8 @@ def adapt(
         threshold=_threshold(classifier, suite, store),
         peak_memory=peak_memory(encoder.device),
     )
-    with first_goes_first():
-        if directory and is_first():
+    with main_process_first():
+        if directory and is_main_process():
             write_movement(directory, found.movement)
             runs.save(classifier, directory)
             work.clean()

@@ -18,9 +18,9 @@ from anchorline.blends import View
 from anchorline.captions import word_template
 from anchorline.choices import to_json
 from anchorline.encoder import Encoder, encode_pixels
+from anchorline.engine.parallel import Progress
 from anchorline.features import FeatureStore
 from anchorline.methods import Method
-from anchorline.parallel import Progress
 from anchorline.predicting import Prediction, predict
 from anchorline.suites.decode import Geometry
 from anchorline.suites.images import ImageSet

@@ -12,6 +12,8 @@ import pandas as pd
 from anchorline.adapting import adapt
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.evaluating import origin_of
 from anchorline.evaluation import (
@@ -28,8 +30,6 @@ from anchorline.features import FeatureStore, suite_features
 from anchorline.measures.resampling import Resamples
 from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
 from anchorline.origin import table_of
-from anchorline.processes import is_first
-from anchorline.progress import Narrator, Silent
 from anchorline.published import Published, beside, write_published
 from anchorline.report import MethodDetails, write_report
 from anchorline.results import (
@@ -152,7 +152,7 @@ def compare(
         "curves": curves_of(evaluated, suite, store, directory, narrator),
         "movements": movements_of(directory, [one for one in classifiers if one.seed == seeds[0]]),
     }
-    if is_first():
+    if is_main_process():
         papers = beside(table, published)
         write_results(directory, table, **tables)
         write_published(directory, papers)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.blends import ALPHAS
-from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.progress import Narrator
+from anchorline.engine.storage import write_text
 from anchorline.evaluation import AXES, axes, outcomes
 from anchorline.facts import suite_hash
 from anchorline.features import FeatureStore
-from anchorline.processes import is_first
-from anchorline.progress import Narrator
 from anchorline.runs import configuration_hash, request_of
 from anchorline.suites.suite import Suite
 
@@ -48,7 +48,7 @@ def alpha_curve(
             found.append({**where, "chosen": alpha == classifier.alpha, **found_axes, **hashes})
             tell(number, len(alphas))
     curve = pd.DataFrame(found, columns=COLUMNS)
-    if is_first():
+    if is_main_process():
         write_text(run / FILE, curve.to_csv(index=False))
     return curve
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anchorline.captions import captions_of
-from anchorline.parallel import Progress
+from anchorline.engine.parallel import Progress
 from anchorline.suites.decode import Geometry
 from anchorline.suites.rgb import Pixels
 from anchorline.text_tower import TextTower

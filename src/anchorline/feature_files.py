@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from anchorline.checkpoints import READABLE
+from anchorline.engine.storage import READABLE
 from anchorline.errors import UserError
 from anchorline.suites.decode import BadImage
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from anchorline.captions import captions_of
 from anchorline.encoder import Encoder
+from anchorline.engine.distributed import main_process_first
+from anchorline.engine.parallel import Progress
 from anchorline.feature_files import Features, cache_directory, read_features, write_features
-from anchorline.parallel import Progress
-from anchorline.processes import first_goes_first
 from anchorline.suites.corrupted import CorruptedPixels
 from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
 from anchorline.suites.images import ImageSet
@@ -156,7 +156,7 @@ class FeatureStore:
         return self.directory / kind / f"{digest}.safetensors"
 
     def _keep(self, file: Path, compute: Callable[[], tuple[Tensor, tuple[BadImage, ...]]]) -> Features:
-        with first_goes_first():
+        with main_process_first():
             for directory in (self.directory, *self._also):
                 if kept := read_features(directory / file.relative_to(self.directory)):
                     return kept

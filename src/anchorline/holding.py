@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.constraints import FTP, L2SP, MARSSP, SPD, TPGM
-from anchorline.constraints.base import Constrained, Where
+from anchorline.constraints.base import AnchorOptions, Constrained
 from anchorline.tunables import Tuned
 
 
@@ -139,7 +139,7 @@ class BySPD(_Wrapping):
     wrapper = SPD
 
 
-def _held(model: Tuned) -> tuple[list[tuple[str, Any]], Where]:
+def _held(model: Tuned) -> tuple[list[tuple[str, Any]], AnchorOptions]:
     """Names of what is trained; the encoder's own weights as anchors, and what has none."""
     anchors = model.anchors()
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]

@@ -15,8 +15,8 @@ import torch
 
 from anchorline.captions import GENERAL_TEMPLATES
 from anchorline.encoder import Encoder
+from anchorline.engine.distributed import on_cpu
 from anchorline.errors import UserError, first_line
-from anchorline.processes import on_cpu
 from anchorline.suites.decode import Geometry
 
 BUNDLED = "pictogram-clip"

@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from torch.optim import Optimizer
 
-from anchorline.checkpoints import write_text
 from anchorline.constraints import FTP, TPGM
-from anchorline.constraints.rows import row_norms
+from anchorline.constraints.projection import row_norms
+from anchorline.engine.storage import write_text
 from anchorline.tunables import Tuned
 
 FILE = "movement.csv"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from anchorline import scores
+from anchorline.engine.parallel import thread_map
 from anchorline.errors import UserError
-from anchorline.parallel import in_parallel
 from anchorline.suites.decode import decode_image
 from anchorline.suites.files import find_images
 from anchorline.suites.rgb import Pixels, UnreadableError
@@ -57,7 +57,7 @@ def predict(
     """
     remaining = iter(images)
     while block := [str(path) for path in islice(remaining, _AT_ONCE)]:
-        decoded = in_parallel(lambda i, paths=block: _decoded(classifier, paths[i]), len(block), None)  # type: ignore[misc]
+        decoded = thread_map(lambda i, paths=block: _decoded(classifier, paths[i]), len(block), None)  # type: ignore[misc]
         readable: list[tuple[str, Pixels]] = []
         broken = ""
         for path, found in zip(block, decoded, strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.checkpoints import write_text
+from anchorline.engine.storage import write_text
 
 COLUMNS = (
     "method", "set", "metric", "score", "convention", "measured", "deviation", "seeds", "paper", "difference",

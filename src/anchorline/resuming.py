@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
-from anchorline.checkpoints import flatten, read_tensors, unflatten, write_tensors, write_text
+from anchorline.engine.storage import flatten, read_tensors, unflatten, write_tensors, write_text
 from anchorline.merit import NONE, Merit
 from anchorline.tunables import Tuned
 

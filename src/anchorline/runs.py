@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from anchorline.captions import SINGLE_TEMPLATE
-from anchorline.checkpoints import write_tensors, write_text
 from anchorline.choices import from_json, to_json
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
+from anchorline.engine.storage import write_tensors, write_text
 from anchorline.errors import UserError
 from anchorline.loading import load_encoder
 from anchorline.methods import Method

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from anchorline.engine.distributed import TIMEOUT, is_distributed, on_cpu
+from anchorline.engine.parallel import Progress
 from anchorline.errors import DivergedError, UserError
 from anchorline.holding import Constraint
 from anchorline.merit import Merit
 from anchorline.movement import movement
-from anchorline.parallel import Progress
 from anchorline.problem import Problem
-from anchorline.processes import PATIENCE, on_cpu, several
 from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
 from anchorline.resuming import State, read_state, write_state
 
@@ -68,7 +68,7 @@ def train(
     if device.type == "cuda":
         torch.cuda.set_device(device)
     accelerator = Accelerator(
-        cpu=several() and on_cpu(),
+        cpu=is_distributed() and on_cpu(),
         # Everything lies on the problem's device already, and the recipe alone says what is computed: no
         # `accelerate config` of the user's changes it.
         device_placement=False,
@@ -76,7 +76,7 @@ def train(
         gradient_accumulation_steps=1,
         kwargs_handlers=[
             DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False),
-            InitProcessGroupKwargs(timeout=PATIENCE),
+            InitProcessGroupKwargs(timeout=TIMEOUT),
         ],
         log_with=list(trackers) or None,
         project_dir=run or Path("runs"),

@@ -10,19 +10,19 @@ import pandas as pd
 import anchorline.adapting
 import anchorline.comparing
 import anchorline.evaluating
-from anchorline.checkpoints import write_text
 from anchorline.cli import shared
 from anchorline.cli.arguments import Adapt, Compare, Evaluate
 from anchorline.cli.measuring import read_options
 from anchorline.cli.shared import rows_of, settings_of, store_of
 from anchorline.cli.suites import read_suite, suite_for
 from anchorline.cli.tables import sets_table, summary_table
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.facts import unfit
 from anchorline.features import suite_features
 from anchorline.loading import load_encoder
 from anchorline.methods import SHOWN
-from anchorline.processes import is_first
 from anchorline.runs import load
 
 
@@ -106,5 +106,5 @@ def evaluate(command: Evaluate) -> None:
             rows = anchorline.evaluating.evaluate(classifier, suite, options=measured, narrator=narrator)
         tables.append(rows)
         shared.console().print(sets_table(f"{classifier.method.name} on {suite.name}", rows))
-    if command.out and is_first():
+    if command.out and is_main_process():
         write_text(command.out, pd.concat(tables).to_csv(index=False))

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 
 from anchorline.choices import override, override_each, validate
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.progress import Narrator, Silent, terminal
 from anchorline.errors import UserError
 from anchorline.features import FeatureStore
 from anchorline.methods import METHODS, Method, find_method
-from anchorline.processes import is_first
-from anchorline.progress import Narrator, Silent, terminal
 
 
 def settings_of(given: Sequence[str]) -> dict[str, str]:
@@ -45,12 +45,12 @@ def rows_of(names: Sequence[str], values: Mapping[str, str], strict: bool = Fals
 
 
 def narrator() -> AbstractContextManager[Narrator]:
-    return terminal() if is_first() else nullcontext(Silent())
+    return terminal() if is_main_process() else nullcontext(Silent())
 
 
 def console() -> Console:
     # Names of folders are text: ":cat:" and "[b]" stay what they are.
-    return Console(emoji=False, quiet=not is_first())
+    return Console(emoji=False, quiet=not is_main_process())
 
 
 def store_of(memory_limit: float) -> FeatureStore:

@@ -15,7 +15,7 @@ _OF_ANCHORS = {"anchor", "given"}
 _COUNTS = {"step", "taken"}  # stay on the CPU, where nobody waits for them
 
 
-class Where(TypedDict, total=False):
+class AnchorOptions(TypedDict, total=False):
     """What is held, and to what; the keyword arguments of every constraint.
 
     Attributes:
@@ -44,7 +44,7 @@ class Constrained(Optimizer):
         optimizer: any torch optimizer whose step takes no closure.
         named_parameters: of the whole model, for names in patterns and anchors.
         defaults: the constraint's own settings of a group.
-        where: what is held, and to what: see `Where`.
+        where: what is held, and to what: see `AnchorOptions`.
 
     Raises:
         ValueError: a pattern that matches nothing, an optimizer's parameter without a name, a name without
@@ -58,7 +58,7 @@ class Constrained(Optimizer):
         optimizer: Optimizer,
         named_parameters: Iterable[tuple[str, Tensor]],
         defaults: dict[str, Any],
-        **where: Unpack[Where],
+        **where: Unpack[AnchorOptions],
     ) -> None:
         if isinstance(optimizer, torch.optim.LBFGS):
             raise ValueError("LBFGS calls its closure itself and cannot be wrapped; take another optimizer")

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.constraints.anchors import Held
-from anchorline.constraints.base import Constrained, Where
-from anchorline.constraints.batches import Cached
-from anchorline.constraints.ftp_batch import ProjectedBatch
+from anchorline.constraints.base import AnchorOptions, Constrained
+from anchorline.constraints.foreach import Cached
+from anchorline.constraints.ftp_foreach import ProjectedBatch
+from anchorline.constraints.projection import EPS, as_rows, row_norms, working_type
 from anchorline.constraints.radii import VISIBLE, moved, smallest_radius
-from anchorline.constraints.rows import EPS, as_rows, row_norms, working_type
 from anchorline.constraints.shards import local
 
 
@@ -54,7 +54,7 @@ class FTP(Constrained):
         radius_lr: float = 1e-2,
         exact: bool = False,
         foreach: bool = True,
-        **where: Unpack[Where],
+        **where: Unpack[AnchorOptions],
     ) -> None:
         self.exact = exact
         self.foreach = foreach

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.constraints.anchors import Held
-from anchorline.constraints.base import Constrained, Where
-from anchorline.constraints.batches import Cached
+from anchorline.constraints.base import AnchorOptions, Constrained
+from anchorline.constraints.foreach import Cached
 
 
 class L2SP(Constrained):
@@ -35,7 +35,7 @@ class L2SP(Constrained):
         *,
         strength: float = 1e-2,
         decoupled: bool = False,
-        **where: Unpack[Where],
+        **where: Unpack[AnchorOptions],
     ) -> None:
         self.decoupled = decoupled
         self._batches_of = Cached()

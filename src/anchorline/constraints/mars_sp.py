@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.constraints.anchors import Held
-from anchorline.constraints.base import Constrained, Where
-from anchorline.constraints.batches import Cached, row_lengths
+from anchorline.constraints.base import AnchorOptions, Constrained
+from anchorline.constraints.foreach import Cached, row_lengths
 
 
 class MARSSP(Constrained):
@@ -31,7 +31,7 @@ class MARSSP(Constrained):
         named_parameters: Iterable[tuple[str, Tensor]],
         *,
         strength: float = 1e-4,
-        **where: Unpack[Where],
+        **where: Unpack[AnchorOptions],
     ) -> None:
         self._batches_of = Cached()
         super().__init__(optimizer, named_parameters, {"strength": strength}, **where)

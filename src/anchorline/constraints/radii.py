@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from anchorline.constraints.anchors import Held
-from anchorline.constraints.rows import working_type
+from anchorline.constraints.projection import working_type
 from anchorline.constraints.shards import Shards, local
 
 SMALLEST = 1e-8  # radius, and the first value of a learned one

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.constraints.anchors import Held
-from anchorline.constraints.base import Constrained, Where
-from anchorline.constraints.batches import Batch, Cached
+from anchorline.constraints.base import AnchorOptions, Constrained
+from anchorline.constraints.foreach import Batch, Cached
 
 
 class SPD(Constrained):
@@ -36,7 +36,7 @@ class SPD(Constrained):
         named_parameters: Iterable[tuple[str, Tensor]],
         *,
         strength: float = 1.0,
-        **where: Unpack[Where],
+        **where: Unpack[AnchorOptions],
     ) -> None:
         self._batches_of = Cached()
         super().__init__(optimizer, named_parameters, {"strength": strength}, **where)

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.constraints.anchors import Held
-from anchorline.constraints.base import Constrained, Where
-from anchorline.constraints.batches import Cached
-from anchorline.constraints.rows import Norm, check_norm
-from anchorline.constraints.tpgm_batch import FreeBatch
+from anchorline.constraints.base import AnchorOptions, Constrained
+from anchorline.constraints.foreach import Cached
+from anchorline.constraints.projection import Norm, check_norm
+from anchorline.constraints.tpgm_foreach import FreeBatch
 
 
 class TPGM(Constrained):
@@ -48,7 +48,7 @@ class TPGM(Constrained):
         iterations: int = 1,
         radius_lr: float = 1e-2,
         norm: Norm = "mars",
-        **where: Unpack[Where],
+        **where: Unpack[AnchorOptions],
     ) -> None:
         if every < 1 or iterations < 1:
             raise ValueError(f"every={every} and iterations={iterations}: give whole numbers from 1")

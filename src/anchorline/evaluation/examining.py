@@ -12,12 +12,12 @@ from torch import Tensor
 
 from anchorline import detection
 from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.engine.parallel import Progress
 from anchorline.evaluation.examined import Examined
 from anchorline.evaluation.options import Options
 from anchorline.evaluation.outcome import Outcome, outcome, outcomes
 from anchorline.features import FeatureStore
 from anchorline.measures.resampling import Resamples
-from anchorline.parallel import Progress
 from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite

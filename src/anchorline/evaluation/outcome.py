@@ -11,8 +11,8 @@ from torch import Tensor
 
 from anchorline import scores
 from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.engine.parallel import Progress
 from anchorline.features import FeatureStore
-from anchorline.parallel import Progress
 from anchorline.suites.images import ImageSet
 from anchorline.suites.suite import Suite
 

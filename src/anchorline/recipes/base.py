@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from anchorline.comparing import compare
+from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.features import FeatureStore
 from anchorline.loading import BUNDLED, load_encoder
 from anchorline.methods import Method
-from anchorline.progress import Narrator, Silent
 from anchorline.published import Published
 from anchorline.recipe import Training
 from anchorline.recipes.miniature import few_classes, miniature

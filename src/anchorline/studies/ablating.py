@@ -10,15 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.blends import ALPHAS
-from anchorline.checkpoints import write_text
 from anchorline.choices import override, validate
 from anchorline.comparing import Comparison, compare
 from anchorline.encoder import Encoder
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.progress import Narrator
+from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.features import FeatureStore
 from anchorline.methods import METHODS, UNTOUCHED, Method, find_method
-from anchorline.processes import is_first
-from anchorline.progress import Narrator
 from anchorline.studies.ablation_figure import AXES
 from anchorline.studies.ablation_page import write_ablation
 from anchorline.studies.ablations import REPROGRAMMER, Ablation, find_ablation
@@ -88,7 +88,7 @@ def ablate(
         parts[1] = _of_strengths(found, placed)
     table = pd.concat(parts, ignore_index=True)
     page = found.directory / "ablation.html"
-    if is_first():
+    if is_main_process():
         write_text(found.directory / "ablation.csv", table.to_csv(index=False))
         write_ablation(page, ablation, row, table, found)
     return Ablated(table, page, found)

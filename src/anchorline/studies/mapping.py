@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.progress import Narrator, Silent
+from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.features import FeatureStore, suite_features
-from anchorline.processes import is_first
-from anchorline.progress import Narrator, Silent
 from anchorline.studies.map_page import write_map
 from anchorline.studies.neighbourhoods import K, agreement, flattened
 from anchorline.suites.images import ImageSet
@@ -90,7 +90,7 @@ def draw_map(
             told = {"agreement": found.value, "low": found.low, "high": found.high}
             scores.append({**name, "space": where, "images": len(labels), "k": K, **told})
     mapped = Mapped(pd.concat(rows, ignore_index=True), pd.DataFrame(scores), how, out / "map.html")
-    if is_first():
+    if is_main_process():
         write_text(out / "map.csv", mapped.rows.to_csv(index=False))
         write_text(out / "map_scores.csv", mapped.scores.to_csv(index=False))
         write_map(mapped.page, mapped.rows, mapped.scores, how, suite, classifiers, seed)

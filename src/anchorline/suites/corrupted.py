@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anchorline.parallel import Progress
+from anchorline.engine.parallel import Progress
 from anchorline.suites.corruptions import corrupt
 from anchorline.suites.decode import MEMORY_LIMIT, allocate
 from anchorline.suites.rgb import Pixels

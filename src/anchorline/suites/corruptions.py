@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import joblib  # type: ignore[import-untyped]
 import numpy as np
 
+from anchorline.engine.parallel import Progress
 from anchorline.errors import UserError
-from anchorline.parallel import Progress
 from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels
 from anchorline.suites.scan import nearest

@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from anchorline.engine.parallel import Progress, thread_map
 from anchorline.errors import UserError
-from anchorline.parallel import Progress, in_parallel
 from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
 
@@ -81,7 +81,7 @@ def decode(
         return None
 
     with quiet_pillow():
-        bad = tuple(filter(None, in_parallel(work, total, progress)))
+        bad = tuple(filter(None, thread_map(work, total, progress)))
     if bad:
         good = np.delete(np.arange(total), [image.index for image in bad])
         for row, index in enumerate(good):  # in place: a second array might not fit

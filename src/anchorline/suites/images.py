@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anchorline.parallel import Progress, in_parallel
+from anchorline.engine.parallel import Progress, thread_map
 from anchorline.suites.files import same_name
 from anchorline.suites.sources import Joined, Source
 
@@ -107,7 +107,7 @@ class ImageSet:
         Files are read in parallel, one per thread in memory at a time.
         """
         if len(self._digests) != len(self):
-            object.__setattr__(self, "_digests", tuple(in_parallel(self._digest, len(self), progress)))
+            object.__setattr__(self, "_digests", tuple(thread_map(self._digest, len(self), progress)))
         return self._digests
 
     def _digest(self, index: int) -> bytes:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.fft import dctn
 
-from anchorline.parallel import in_parallel
+from anchorline.engine.parallel import thread_map
 from anchorline.suites.images import UNREADABLE, ImageSet
 from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite, counted
@@ -75,7 +75,7 @@ def fingerprints(pixels: Pixels) -> Fingerprints:
         low = dctn(np.asarray(grey, np.float32))[:_SIDE, :_SIDE]
         return np.concatenate([digest, np.packbits(low > np.median(low))])
 
-    found = in_parallel(work, len(pixels), None)
+    found = thread_map(work, len(pixels), None)
     return np.stack(found) if found else np.zeros((0, _DIGEST + _SIDE * _SIDE // 8), np.uint8)
 
 

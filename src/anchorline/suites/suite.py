@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from anchorline.engine.parallel import Progress
 from anchorline.errors import UserError
-from anchorline.parallel import Progress
 from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
 from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels

@@ -9,17 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-from anchorline.checkpoints import write_text
 from anchorline.comparing import writable
 from anchorline.encoder import Encoder
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.progress import Narrator, Silent
+from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric, changes
 from anchorline.facts import origin, plan
 from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import UNTOUCHED
 from anchorline.origin import table_of
-from anchorline.processes import is_first
-from anchorline.progress import Narrator, Silent
 from anchorline.published import Published, beside, write_published
 from anchorline.results import write_table
 from anchorline.suites.suite import Suite
@@ -112,7 +112,7 @@ def compare(
     table = table_of(found)
     matrix = matrix_of(table)
     comparison = ContinualComparison(table, matrix, learnt, suite, directory)
-    if is_first():
+    if is_main_process():
         write_table(directory, table)
         write_text(directory / "matrix.csv", matrix.to_csv(index=False))
         papers = beside(table[table.task == table.task.max()], published)

@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.blends import Weights
-from anchorline.checkpoints import read_tensors, write_tensors
 from anchorline.classification import Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.constraints import FTP
 from anchorline.encoder import Encoder
+from anchorline.engine.distributed import is_main_process, main_process_first
+from anchorline.engine.progress import Narrator
+from anchorline.engine.storage import read_tensors, write_tensors
 from anchorline.features import FeatureStore
 from anchorline.holding import Constraint
-from anchorline.processes import first_goes_first, is_first
-from anchorline.progress import Narrator
 from anchorline.recipe import mixed_seed
 from anchorline.resuming import CHECKPOINT
 from anchorline.runs import TENSORS, learnt_from, templates_of
@@ -116,8 +116,8 @@ class Learner:
             # Copies lie aligned in memory, so that products round as they did before saving.
             return {name: tensor.clone() for name, tensor in found[0].items()}
         tuned = self._learn(task)
-        with first_goes_first():
-            if is_first():
+        with main_process_first():
+            if is_main_process():
                 write_tensors(self._directory(task) / TENSORS, tuned, {"identity": self.identity})
                 (self._directory(task) / CHECKPOINT).unlink(missing_ok=True)
         return tuned

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from anchorline import runs
-from anchorline.checkpoints import write_text
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoder import Encoder
+from anchorline.engine.storage import write_text
 from anchorline.evaluation import Metric
 from anchorline.facts import suite_hash
 from anchorline.tasks.continual.learning import Setting

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from anchorline import runs
+from anchorline.engine.distributed import is_main_process, main_process_first
+from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples
-from anchorline.memory import peak_memory, reset_peak
 from anchorline.merit import Merit
-from anchorline.processes import first_goes_first, is_first
 from anchorline.searching import best_of, trials
 from anchorline.tasks.continual import record
 from anchorline.tasks.continual.learning import Learner, Setting
@@ -53,12 +53,12 @@ def learn_sequence(setting: Setting, row: ContinualMethod, run: Path) -> Learnt:
     classifier = replace(learner.final(), seconds=seconds, peak_memory=peak_memory(setting.encoder.device))
     classifier = replace(classifier, threshold=threshold(classifier, sequence.suite.val, store))
     learnt = Learnt(row, setting.encoder, sequence.seed, run, metrics, learner.values, val, identity)
-    with first_goes_first():
-        if is_first():
+    with main_process_first():
+        if is_main_process():
             runs.save(classifier, run)
             record.write(learnt, asked)
-    with first_goes_first():  # now no other process needs what is there of single tasks
-        if is_first():
+    with main_process_first():  # now no other process needs what is there of single tasks
+        if is_main_process():
             for one in _learners(setting, row, run, identity):
                 one.clean()
             record.drop_figures(run, len(sequence))
@@ -99,7 +99,7 @@ def _measured(learner: Learner, run: Path) -> list[list[Metric]]:
             # All processes meet in here before the first one writes, so that all have read the same.
             said = examine(learner.classifier(task), sequence, task, setting.store)
             metrics = list(measure(said, sequence, task, matrix, resamples))
-            if is_first():
+            if is_main_process():
                 record.write_figures(run, task, metrics, learner.identity)
         else:
             matrix[task - 1, :task] = [one.value for one in metrics if one.role == TASK]

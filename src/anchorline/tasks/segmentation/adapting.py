@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
+from anchorline.engine.distributed import is_main_process, main_process_first
+from anchorline.engine.memory import peak_memory, reset_peak
+from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.memory import peak_memory, reset_peak
 from anchorline.merit import Merit
 from anchorline.movement import write_movement
-from anchorline.processes import first_goes_first, is_first
-from anchorline.progress import Narrator, Silent
 from anchorline.runs import configuration_hash, finished, holds_another
 from anchorline.searching import best_of, trials
 from anchorline.suites.decode import MEMORY_LIMIT
@@ -128,8 +128,8 @@ def adapt(
         seconds=time.perf_counter() - begun,
         peak_memory=peak_memory(backbone.device),
     )
-    with first_goes_first():
-        if run and is_first():
+    with main_process_first():
+        if run and is_main_process():
             write_movement(run, trained.movement)
             runs.save(adapted, run)
             for state in run.glob("trial-*/checkpoint.safetensors"):  # have served; their metrics stay

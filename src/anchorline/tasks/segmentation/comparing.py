@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 from anchorline.comparing import writable
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples
 from anchorline.origin import Origin, table_of
-from anchorline.processes import is_first
-from anchorline.progress import Narrator, Silent
 from anchorline.published import Published, beside, write_published
 from anchorline.results import write_table
 from anchorline.runs import TENSORS, configuration_hash
@@ -124,7 +124,7 @@ def compare(
     found = measure_all(segmenters, runs, sets, decode, narrator)
     table = _table(suite, segmenters, found, sets)
     first = {one.method: one for one in segmenters if one.seed == seeds[0]}
-    if is_first():
+    if is_main_process():
         write_table(directory, table)
         write_published(directory, beside(table, published))
         write_report(

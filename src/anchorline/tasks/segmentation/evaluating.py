@@ -7,9 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from anchorline.checkpoints import read_tensors, write_tensors
-from anchorline.processes import is_first
-from anchorline.progress import Narrator
+from anchorline.engine.distributed import is_main_process
+from anchorline.engine.progress import Narrator
+from anchorline.engine.storage import read_tensors, write_tensors
 from anchorline.runs import configuration_hash
 from anchorline.tasks.segmentation.adapting import Decode
 from anchorline.tasks.segmentation.measuring import counts_of
@@ -72,6 +72,6 @@ class _Kept:
     def put(self, images: MaskedSet, counts: Tensor) -> None:
         self.counts[images.name] = self._before[images.name] = counts
         self._hashes[images.name] = images.content_hash()
-        if is_first():
+        if is_main_process():
             tensors = {name: self._before[name] for name in self._hashes}
             write_tensors(self.file, tensors, {"identity": self.identity, "sets": self._hashes})

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from anchorline.encoder import as_images
+from anchorline.engine.parallel import Progress
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples, interval
-from anchorline.parallel import Progress
 
 INTERSECTION, PREDICTED, TRUE = 0, 1, 2  # the last dimension of counts
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image, ImageChops
 from scipy.ndimage import binary_closing, binary_erosion, binary_fill_holes, maximum_filter
 
-from anchorline.parallel import in_parallel
+from anchorline.engine.parallel import thread_map
 from anchorline.suites.bundled import pictograms
 from anchorline.suites.images import ImageSet
 from anchorline.suites.rgb import Pixels, open_rgb
@@ -98,7 +98,7 @@ def _composed(name: str, drawings: Drawings, count: int, seed: int) -> MaskedSet
     def work(index: int) -> tuple[Pixels, Pixels]:
         return compose(drawings, np.random.default_rng([seed, crc32(name.encode()), index]))
 
-    pairs = in_parallel(work, count, None)
+    pairs = thread_map(work, count, None)
     images, masks = (np.stack([pair[i] for pair in pairs]) for i in (0, 1))
     return MaskedSet(name, Arrays(images, masks, f"scenes/{name}"), tuple(range(count)))
 

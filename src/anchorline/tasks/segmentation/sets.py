@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from anchorline.engine.parallel import Progress, thread_map
 from anchorline.errors import UserError
-from anchorline.parallel import Progress, in_parallel
 from anchorline.suites.corruptions import check, corrupt
 from anchorline.suites.decode import MEMORY_LIMIT, allocate
 from anchorline.suites.rgb import Pixels, quiet_pillow
@@ -116,7 +116,7 @@ class MaskedSet:
         Raises `UserError` where a file cannot be read.
         """
         if not self._hash:
-            digests = in_parallel(lambda i: self.source.digest(self.indices[i]), len(self), progress)
+            digests = thread_map(lambda i: self.source.digest(self.indices[i]), len(self), progress)
             object.__setattr__(self, "_hash", blake2b(b"".join(digests), digest_size=16).hexdigest())
         if self.corruption is None:
             return self._hash
@@ -152,7 +152,7 @@ class MaskedSet:
             masks[index] = resized(mask, height, width, Image.Resampling.NEAREST)
 
         with quiet_pillow():
-            in_parallel(work, len(self), progress)
+            thread_map(work, len(self), progress)
         if self.corruption is not None:
             corrupt(images, *self.corruption, out=images)
         return images, masks

@@ -7,29 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-PATIENCE = timedelta(hours=24)
+TIMEOUT = timedelta(hours=24)
 
 
-def is_first() -> bool:
+def is_main_process() -> bool:
     """Whether this process is the one that writes files and talks to the user."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def several() -> bool:
+def is_distributed() -> bool:
     """Whether there are other processes at the same job."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 @contextmanager
-def first_goes_first() -> Iterator[None]:
+def main_process_first() -> Iterator[None]:
     """The other processes wait until the first has left the block, and find what it wrote."""
-    if not several():
+    if not is_distributed():
         yield
         return
     from accelerate import PartialState  # takes a second, and only several processes need it
 
     # Encoding a large set can take hours, and the others wait.
-    with PartialState(cpu=on_cpu(), timeout=PATIENCE).main_process_first():
+    with PartialState(cpu=on_cpu(), timeout=TIMEOUT).main_process_first():
         yield
 
 

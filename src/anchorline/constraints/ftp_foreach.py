@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anchorline.constraints.batches import Batch, row_lengths, row_sums
+from anchorline.constraints.foreach import Batch, row_lengths, row_sums
+from anchorline.constraints.projection import EPS
 from anchorline.constraints.radii import moved
-from anchorline.constraints.rows import EPS
 from anchorline.constraints.shards import local
 
 

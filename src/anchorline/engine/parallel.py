@@ -12,7 +12,7 @@ Progress = Callable[[int, int], None]  # called with (done, total)
 _BLOCK = 256  # jobs handed to the threads at a time, so that Ctrl-C need not wait for a whole set
 
 
-def in_parallel(work: Callable[[int], T], total: int, progress: Progress | None) -> list[T]:
+def thread_map(work: Callable[[int], T], total: int, progress: Progress | None) -> list[T]:
     """`work(0) … work(total - 1)` in threads, results in order; `progress` in this thread."""
     results: list[T] = []
     with ThreadPoolExecutor() as pool:

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from anchorline.parallel import Progress
+from anchorline.engine.parallel import Progress
 
 
 class Narrator(Protocol):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from anchorline.constraints.anchors import Held
-from anchorline.constraints.rows import as_rows, working_type
+from anchorline.constraints.projection import as_rows, working_type
 from anchorline.constraints.shards import Shards, local
 
 # Elements that are looked at together. On a CPU smaller pieces cost more calls, and larger ones leave the

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anchorline.constraints.batches import Batch, Piece, row_lengths, row_sums
+from anchorline.constraints.foreach import Batch, Piece, row_lengths, row_sums
+from anchorline.constraints.projection import EPS, Norm, working_type
 from anchorline.constraints.radii import SMALLEST, moved
-from anchorline.constraints.rows import EPS, Norm, working_type
 from anchorline.constraints.shards import local
 
 

@@ -1,0 +1,1 @@
+"""How work is done, whatever the work is: threads and processes, progress, memory, files."""
