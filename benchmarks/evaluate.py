@@ -30,7 +30,7 @@ from torch import Tensor
 from anchorline import SUITES, Encoder, FeatureStore, Suite, adapt, load_encoder
 from anchorline.detection import Arrays, Known, fit_all, scores
 from anchorline.evaluation import examine, measure
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 
 TRAIN, VAL = 10_000, 2_000
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from anchorline.tasks.segmentation.scenes import CLASSES, SIZE, scenes
+from anchorline.suites.masks.scenes import CLASSES, SIZE, scenes
 
 TARGET = Path(__file__).parents[1] / "docs" / "contact-sheets" / "scenes.png"
 ACROSS, MARGIN, LEFT = 8, 4, 80  # scenes a row, pixels between them, pixels for the names

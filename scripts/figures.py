@@ -30,7 +30,7 @@ from anchorline.engine.progress import Narrator, terminal
 from anchorline.evaluation import Options
 from anchorline.methods import SHOWN
 from anchorline.report.layers import deviations, radii
-from anchorline.suites.corruptions import parse_corruptions
+from anchorline.suites.images.corruptions import parse_corruptions
 from anchorline.tasks import continual as sequences
 from anchorline.tasks import segmentation as masks
 

@@ -18,8 +18,8 @@ from anchorline.captions import SINGLE_TEMPLATE
 from anchorline.choices import from_json, put, to_json
 from anchorline.methods import Search
 from anchorline.runs import save
-from anchorline.suites.images import ImageSet
-from anchorline.suites.sources import Folder
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Folder
 from anchorline.tunables import Programs
 
 

@@ -12,8 +12,8 @@ from anchorline import METHODS, AdaptedClassifier, Suite
 from anchorline.detection import Known, Scorer, fit_all
 from anchorline.evaluation import Examined, Metric, Options, Outcome
 from anchorline.measures.resampling import Resamples
-from anchorline.suites.images import ImageSet
-from anchorline.suites.sources import Folder
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Folder
 
 CLASSES = ("a", "b", "c")
 Key = tuple[str, str, str, str, str]

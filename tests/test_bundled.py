@@ -15,7 +15,7 @@ from PIL import Image
 from anchorline import SUITES, Suite
 from anchorline.evaluation import wilson
 from anchorline.suites.bundled import FILE
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 
 ARTISTS = Path(__file__).parents[1] / "scripts" / "pictograms" / "artists.toml"
 ATTRIBUTION = FILE.with_name("ATTRIBUTION.md")

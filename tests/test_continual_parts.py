@@ -15,8 +15,8 @@ from anchorline import UserError
 from anchorline.classification import Examples
 from anchorline.constraints import FTP
 from anchorline.objectives import CrossEntropy
-from anchorline.suites.images import ImageSet
-from anchorline.suites.sources import Folder
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Folder
 from anchorline.suites.suite import Suite
 from anchorline.tasks.continual import METHODS, changed, draw_sequence, find_continual
 from anchorline.tasks.continual.growing import as_of, carried

@@ -12,20 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchorline import FeatureStore, Suite, UserError
-from anchorline.suites import corrupted, corruptions
-from anchorline.suites.corrupted import CorruptedPixels
-from anchorline.suites.corruptions import (
+from anchorline.suites.images import corrupted, corruptions
+from anchorline.suites.images.corrupted import CorruptedPixels
+from anchorline.suites.images.corruptions import (
     CORRUPTIONS,
     GROUPS,
     SEVERITIES,
     _corrupt_batch,
     corrupt,
-    corrupted_sets,
     parse_corruptions,
     seed_of,
 )
-from anchorline.suites.decode import Geometry, decode
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.decode import Geometry, decode
+from anchorline.suites.images.image_set import ImageSet
 
 SQUARE = Geometry((64, 64))
 
@@ -186,8 +185,10 @@ def test_order_and_repetition_of_the_words_do_not_matter(words):
 
 
 def test_a_corrupted_set_is_the_test_set_by_another_name_and_hash(colours: Suite):
-    sets = corrupted_sets(colours, ["fog", "snow/2"], [1, 3])
-    assert list(sets) == [images.name for images in sets.values()] == ["snow/2", "fog/1", "fog/3"]
+    pairs = parse_corruptions(["fog", "snow/2"], [1, 3])
+    assert pairs == [("snow", 2), ("fog", 1), ("fog", 3)]
+    sets = {f"{name}/{severity}": colours.test.corrupted(name, severity) for name, severity in pairs}
+    assert list(sets) == [images.name for images in sets.values()]
     clean = colours.test.content_hash()
     hashes = {images.content_hash() for images in sets.values()}
     assert len(hashes | {clean}) == 4
@@ -207,7 +208,8 @@ def test_75_sets_read_the_files_once(colours: Suite, monkeypatch):
     reads = []
     monkeypatch.setattr(ImageSet, "_digest", lambda self, index: reads.append(index) or b"")
     suite = replace(colours, test=colours.test.select(range(len(colours.test))))
-    assert len({images.content_hash() for images in corrupted_sets(suite).values()}) == 75
+    every = [suite.test.corrupted(*pair) for pair in parse_corruptions(["all"])]
+    assert len({images.content_hash() for images in every}) == 75
     assert len(reads) == len(suite.test)
 
 

@@ -13,11 +13,11 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from anchorline.errors import UserError
-from anchorline.suites import decode as module
-from anchorline.suites.decode import Geometry, decode, decode_image
-from anchorline.suites.images import ImageSet
-from anchorline.suites.rgb import UnreadableError
-from anchorline.suites.sources import Folder
+from anchorline.suites.images import decode as module
+from anchorline.suites.images.decode import Geometry, decode, decode_image
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.rgb import UnreadableError
+from anchorline.suites.images.sources import Folder
 
 SQUASH = Geometry((8, 8), "squash", "bilinear")
 

@@ -14,11 +14,19 @@ from PIL import Image
 
 from anchorline.cli.main import main
 from anchorline.errors import UserError
-from anchorline.suites import disk
-from anchorline.suites.disk import BENCHMARKS, Benchmark, Listed, Part, Split, check, folder_with, require
-from anchorline.suites.disk.part import folder_named
-from anchorline.suites.disk.replicas import cifar
-from anchorline.suites.sources import Arrays, Folder
+from anchorline.suites.benchmarks import (
+    BENCHMARKS,
+    Benchmark,
+    Listed,
+    Part,
+    Split,
+    check,
+    folder_with,
+    require,
+)
+from anchorline.suites.benchmarks.dataset import folder_named
+from anchorline.suites.benchmarks.replicas import cifar
+from anchorline.suites.images.sources import Arrays, Folder
 
 
 def part(name, images=6, **choices):
@@ -240,11 +248,6 @@ def test_benchmarks_are_consistent():
             assert all((split.part.about, split.part.licence, split.part.layout))
 
 
-def test_an_unknown_benchmark(tmp_path):
-    with pytest.raises(UserError, match=r"there is no benchmark 'cifar' .*'cifar10'"):
-        disk.read("cifar", tmp_path)
-
-
 def test_listing(capsys):
     main(["suites"])
     out = capsys.readouterr().out
@@ -343,8 +346,8 @@ def test_one_download_that_fails_does_not_stop_the_others(tmp_path, monkeypatch,
 
 
 def test_a_download_that_fails(tmp_path, monkeypatch):
-    from anchorline.suites.disk.cifar import CIFAR10
-    from anchorline.suites.disk.cifar_shifts import CIFAR101_V6
+    from anchorline.suites.benchmarks.datasets.cifar import CIFAR10
+    from anchorline.suites.benchmarks.datasets.cifar_shifts import CIFAR101_V6
 
     def refuse(*_, **__):
         raise OSError("no route to host")

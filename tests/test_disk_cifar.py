@@ -10,14 +10,14 @@ import torchvision
 from PIL import Image
 
 from anchorline.errors import UserError
-from anchorline.suites import disk
-from anchorline.suites.decode import Geometry, decode
-from anchorline.suites.disk import BENCHMARKS, arrays
-from anchorline.suites.disk.cifar import CIFAR10, CIFAR10_CLASSES, CIFAR100
-from anchorline.suites.disk.cifar_shifts import CIFAR10C, CIFAR101_V4, CIFAR101_V6, CIFAR102
-from anchorline.suites.disk.outliers import PLACES365, SVHN
-from anchorline.suites.disk.replicas import cifar
-from anchorline.suites.disk.stl10 import STL10
+from anchorline.suites import benchmarks as disk
+from anchorline.suites.benchmarks import BENCHMARKS, arrays
+from anchorline.suites.benchmarks.datasets.cifar import CIFAR10, CIFAR10_CLASSES, CIFAR100
+from anchorline.suites.benchmarks.datasets.cifar_shifts import CIFAR10C, CIFAR101_V4, CIFAR101_V6, CIFAR102
+from anchorline.suites.benchmarks.datasets.outliers import PLACES365, SVHN
+from anchorline.suites.benchmarks.datasets.stl10 import STL10
+from anchorline.suites.benchmarks.replicas import cifar
+from anchorline.suites.images.decode import Geometry, decode
 
 CIFAR = BENCHMARKS["cifar10"]
 
@@ -287,7 +287,7 @@ def test_places_by_list_or_by_hash(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     for number in range(30):
         (folder / f"Places365_test_{number:08}.jpg").write_bytes(b"")
-    monkeypatch.setattr("anchorline.suites.disk.outliers._PLACES", 10)
+    monkeypatch.setattr("anchorline.suites.benchmarks.datasets.outliers._PLACES", 10)
     by_hash = listed(PLACES365, tmp_path)
     assert len(by_hash.paths) == 10
     assert "10 of its 30 images, by a hash" in by_hash.notes[0]

@@ -2,12 +2,14 @@ import shutil
 
 import numpy as np
 import pytest
+from decoding import decoded
 
 from anchorline.errors import UserError
-from anchorline.suites.decode import Geometry
-from anchorline.suites.disk import BENCHMARKS, check, domainnet
-from anchorline.suites.disk.part import md5_of
-from anchorline.suites.disk.replicas import domainnet as replica
+from anchorline.suites.benchmarks import BENCHMARKS, check
+from anchorline.suites.benchmarks.dataset import md5_of
+from anchorline.suites.benchmarks.datasets import domainnet
+from anchorline.suites.benchmarks.replicas import domainnet as replica
+from anchorline.suites.images.decode import Geometry
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_real_is_learnt_and_five_other_looks_are_shifts(whole):
 
 def test_the_replica_has_images_that_differ_between_looks(whole):
     suite = read(whole)
-    _, pixels = suite.decoded(Geometry((8, 8), "squash"))
+    _, pixels = decoded(suite, Geometry((8, 8), "squash"))
     sketch = pixels["sketch"].astype(int)
     assert abs(sketch.max(3) - sketch.min(3)).mean() < 4
     assert abs(pixels["test"].astype(int).max(3) - pixels["test"].astype(int).min(3)).mean() > 20

@@ -11,11 +11,17 @@ from datasets.exceptions import DatasetNotFoundError
 from PIL import Image
 
 from anchorline.errors import UserError
-from anchorline.suites.disk import hub
-from anchorline.suites.disk.class_folders import in_class_folders
-from anchorline.suites.disk.hub import HubSplit, from_hub
-from anchorline.suites.disk.imagenet_classes import NAME_OF, WNIDS
-from anchorline.suites.disk.imagenet_shifts import _PATH, _PATH_OF_1K, _PATH_OF_V2, IMAGENET, IMAGENET_V2
+from anchorline.suites.benchmarks import hub
+from anchorline.suites.benchmarks.class_folders import in_class_folders
+from anchorline.suites.benchmarks.datasets.imagenet_classes import NAME_OF, WNIDS
+from anchorline.suites.benchmarks.datasets.imagenet_shifts import (
+    _PATH,
+    _PATH_OF_1K,
+    _PATH_OF_V2,
+    IMAGENET,
+    IMAGENET_V2,
+)
+from anchorline.suites.benchmarks.hub import HubSplit, from_hub
 
 CLASSES = WNIDS[:2]
 IMAGES = 12

@@ -16,17 +16,17 @@ from PIL import Image
 
 from anchorline.errors import UserError
 from anchorline.evaluation.outcome import outcome
-from anchorline.suites.decode import Geometry, decode
-from anchorline.suites.disk import BENCHMARKS, check
-from anchorline.suites.disk.class_folders import in_class_folders
-from anchorline.suites.disk.imagenet_classes import NAME_OF, NAME_OF_A, NAME_OF_R, WNIDS
-from anchorline.suites.disk.imagenet_r import IMAGENET_R
-from anchorline.suites.disk.imagenet_shifts import IMAGENET, IMAGENET_V2
-from anchorline.suites.disk.imagenet_val import DEVKIT, read_flat
-from anchorline.suites.disk.objectnet import OBJECTNET, Bordered
-from anchorline.suites.disk.portions import portion
-from anchorline.suites.disk.replicas import imagenet as replica
-from anchorline.suites.images import ImageSet
+from anchorline.suites.benchmarks import BENCHMARKS, check
+from anchorline.suites.benchmarks.class_folders import in_class_folders
+from anchorline.suites.benchmarks.datasets.imagenet_classes import NAME_OF, NAME_OF_A, NAME_OF_R, WNIDS
+from anchorline.suites.benchmarks.datasets.imagenet_r import IMAGENET_R
+from anchorline.suites.benchmarks.datasets.imagenet_shifts import IMAGENET, IMAGENET_V2
+from anchorline.suites.benchmarks.datasets.imagenet_val import DEVKIT, read_flat
+from anchorline.suites.benchmarks.datasets.objectnet import OBJECTNET, Bordered
+from anchorline.suites.benchmarks.replicas import imagenet as replica
+from anchorline.suites.images.decode import Geometry, decode
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.split import portion
 
 TWINS = {744: "missile", 836: "sunglasses"}  # what CLIP calls the two that we call otherwise
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from anchorline.cli.main import main
-from anchorline.suites.disk import BENCHMARKS, MASKED, check_part
-from anchorline.suites.disk.replicas import voc
-from anchorline.tasks.segmentation.voc import READERS
+from anchorline.suites.benchmarks import BENCHMARKS, MASKED, check_part
+from anchorline.suites.benchmarks.replicas import voc
+from anchorline.suites.masks.voc import READERS
 
 
 @pytest.fixture(scope="module")

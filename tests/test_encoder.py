@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from anchorline import Encoder, UserError, load_encoder
 from anchorline.captions import GENERAL_TEMPLATES
-from anchorline.suites.decode import decode_image
+from anchorline.suites.images.decode import decode_image
 
 WEIGHTS, CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
 TAGGED = "ViT-tiny"  # TINY under a name, as if open_clip knew it

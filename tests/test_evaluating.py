@@ -6,7 +6,7 @@ import pytest
 
 from anchorline import Comparison, Encoder, FeatureStore, Suite, UserError, compare, evaluate, load
 from anchorline.evaluation import Options
-from anchorline.suites.corruptions import corrupt
+from anchorline.suites.images.corruptions import corrupt
 
 pytest.importorskip("imagecorruptions")
 

@@ -15,9 +15,9 @@ import anchorline.feature_files
 from anchorline import Encoder, FeatureStore, Suite, UserError
 from anchorline.feature_files import cache_directory
 from anchorline.features import suite_features
-from anchorline.suites.decode import Geometry, decode
-from anchorline.suites.images import ImageSet
-from anchorline.suites.sources import Folder
+from anchorline.suites.images.decode import Geometry, decode
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Folder
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from decoding import decoded
 from PIL import Image
 
 from anchorline.errors import UserError
 from anchorline.suites import pictograms
-from anchorline.suites.decode import Geometry
+from anchorline.suites.images.decode import Geometry
 from anchorline.suites.suite import Suite
 
 TINY = Geometry((4, 4), "squash")
@@ -124,7 +125,7 @@ def test_names_match_whatever_their_unicode_form_and_outer_spaces(tmp_path):
     train = fill(tmp_path / "train", **{decomposed: 3, "tea ": 3})
     suite = Suite.from_folders(train, fill(tmp_path / "test", **{composed: 1, "tea": 1}))
     assert suite.classes == (composed, "tea")
-    pixels = suite.decoded(TINY)[1]
+    pixels = decoded(suite, TINY)[1]
     assert len(pixels["train"]) + len(pixels["val"]) == 6  # files are read by their own names
 
 
@@ -195,7 +196,7 @@ def test_bad_images_of_all_sets_are_named_in_one_error(sets):
     spoil(sets, *(f"train/cat/0{i}.png" for i in range(5)), "test/dog/00.png", "test/dog/01.png")
     suite = Suite.from_folders(**sets)
     with pytest.raises(UserError) as caught:
-        suite.decoded(TINY)
+        decoded(suite, TINY)
     message = str(caught.value)
     assert message.startswith("7 images cannot be used")
     assert message.count(".png is empty") == 5
@@ -209,8 +210,7 @@ def test_bad_images_are_skipped_with_labels_and_pixels_in_step(sets, tmp_path):
     spoil(sets, "train/cat/03.png", "train/cat/04.png", "test/dog/00.png", "test/dog/01.png")
     suite = Suite.from_folders(**sets, outliers={"textures": textures}, bad_images="skip")
     before = len(suite.train) + len(suite.val)
-    calls = []
-    suite, pixels = suite.decoded(TINY, progress=lambda *call: calls.append(call))
+    suite, pixels = decoded(suite, TINY)
     assert len(suite.train) + len(suite.val) == before - 2
     assert suite.test.columns == (0, 2)
     for key, images in suite.sets().items():
@@ -222,25 +222,17 @@ def test_bad_images_are_skipped_with_labels_and_pixels_in_step(sets, tmp_path):
     assert any(n.startswith("test: 2 bad images skipped; the first is") for n in suite.notes)
     assert any(n.startswith("outlier 'textures': 1 bad image skipped") for n in suite.notes)
     assert "test holds 2 of the 3 classes; only these compete" in suite.notes
-    assert calls == [(i, before + 6 + 3) for i in range(1, before + 10)]
 
 
 def test_skipping_may_not_empty_a_set_or_a_class_of_train(sets):
     spoil(sets, "train/eel/00.png", "train/eel/01.png")
     suite = Suite.from_folders(**sets, val=sets["test"], bad_images="skip")
     with pytest.raises(UserError, match="no image of class 'eel' in train"):
-        suite.decoded(TINY)
+        decoded(suite, TINY)
     spoil(sets, *(f"test/{c}/0{i}.png" for c in ("cat", "dog", "eel") for i in (0, 1)))
     fill(sets["train"], eel=2)
     with pytest.raises(UserError, match="no image of test"):
-        Suite.from_folders(**sets, bad_images="skip").decoded(TINY)
-
-
-def test_memory_limit_is_for_all_sets_together(sets):
-    suite = Suite.from_folders(**sets)
-    pixels = suite.decoded(TINY, memory_limit=len(suite.train) * 48)[1]
-    on_disk = {key: isinstance(array, np.memmap) for key, array in pixels.items()}
-    assert on_disk == {"train": False, "val": True, "test": True}
+        decoded(Suite.from_folders(**sets, bad_images="skip"), TINY)
 
 
 def test_near_outliers_are_named(sets, tmp_path):

@@ -10,9 +10,9 @@ import pytest
 
 from anchorline.engine.parallel import thread_map
 from anchorline.errors import UserError
-from anchorline.suites.files import find_images
-from anchorline.suites.images import ImageSet, joined
-from anchorline.suites.sources import Archive, Folder
+from anchorline.suites.images.files import find_images
+from anchorline.suites.images.image_set import ImageSet, joined
+from anchorline.suites.images.sources import Archive, Folder
 
 
 def put(root: Path, *paths: str) -> None:

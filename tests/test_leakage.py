@@ -10,10 +10,10 @@ from PIL import Image
 
 from anchorline import FeatureStore, Suite
 from anchorline.suites import pictograms
-from anchorline.suites.decode import Geometry, decode
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.decode import Geometry, decode
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Folder
 from anchorline.suites.leakage import Duplicate, Member, _near, duplicates, fingerprints, notes_on
-from anchorline.suites.sources import Folder
 
 GEOMETRY = Geometry((64, 64))
 

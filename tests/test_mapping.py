@@ -16,8 +16,8 @@ from anchorline import METHODS, FeatureStore, Suite, UserError, adapt
 from anchorline.choices import override
 from anchorline.studies.mapping import CLASSES, Mapped, draw_map, shifted_sample
 from anchorline.studies.neighbourhoods import agreement, by_chance, flattened, shares
-from anchorline.suites.images import ImageSet
-from anchorline.suites.sources import Folder
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Folder
 
 SHORT = {"training.epochs": "1", "training.batch": "16", "training.lr": "1e-3"}
 

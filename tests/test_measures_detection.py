@@ -16,8 +16,6 @@ from anchorline.measures.detection import (
     NAMES,
     auroc,
     detect,
-    fpr_at_95_tpr,
-    fpr_outlier_positive,
     ninety_five_percent,
     resampled,
     with_intervals,
@@ -133,8 +131,8 @@ def test_the_conventions_differ_and_are_not_mixed_up():
     # catching 95 % of the outliers loses those 2 alone.
     inside = torch.tensor([0.0, 0.1] + [2.0] * 18)
     outside = torch.full((40,), 1.0)
-    assert fpr_at_95_tpr(inside, outside) == 1
-    assert fpr_outlier_positive(inside, outside) == pytest.approx(0.1)
+    assert detect(inside, outside).fpr95 == 1
+    assert detect(inside, outside).fpr95_outlier_positive == pytest.approx(0.1)
     assert auroc(inside, outside) == pytest.approx(0.9)
     assert detect(inside, outside).detection_error == pytest.approx(0.05)
 
@@ -142,8 +140,8 @@ def test_the_conventions_differ_and_are_not_mixed_up():
 def test_exactly_one_of_twenty_may_be_lost():
     inside = torch.tensor([0.0] + [2.0] * 19)
     outside = torch.full((7,), 1.0)
-    assert fpr_at_95_tpr(inside, outside) == 0
-    assert fpr_at_95_tpr(inside[:-1], outside) == 1  # 18 of 19 is less than 95 %
+    assert detect(inside, outside).fpr95 == 0
+    assert detect(inside[:-1], outside).fpr95 == 1  # 18 of 19 is less than 95 %
     assert [ninety_five_percent(n) for n in (1, 19, 20, 21, 40, 100)] == [1, 19, 19, 20, 38, 95]
 
 

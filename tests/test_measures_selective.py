@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchorline.measures.selective import accuracy_at_coverage, aurc, risk_coverage
+from anchorline.measures.selective import aurc, risk_coverage
 
 IMAGES = st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=6)
 
@@ -23,9 +23,6 @@ def test_the_curve_by_hand():
     assert curve.coverage.tolist() == [0.25, 0.5, 0.75, 1]
     assert curve.risk.tolist() == pytest.approx([0, 1 / 2, 1 / 3, 1 / 2])
     assert aurc(confidence, right) == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
-    assert [accuracy_at_coverage(confidence, right, c) for c in (0.01, 0.25, 0.5, 0.6, 1)] == pytest.approx([
-        1, 1, 1 / 2, 2 / 3, 1 / 2,
-    ])  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,23 +44,9 @@ def test_laws_of_the_curve(images):
     confidence, right = arrays(images)
     curve = risk_coverage(confidence, right)
     assert curve.risk[-1] == pytest.approx(1 - right.double().mean().item())
-    assert accuracy_at_coverage(confidence, right, 1) == pytest.approx(right.double().mean().item())
     assert aurc(torch.exp(confidence), right) == pytest.approx(aurc(confidence, right))
     # Knowing which answers are right is best; the reverse of that is worst; saying nothing is the error rate.
     known = right.double()
     assert aurc(known, right) <= aurc(confidence, right) + 1e-12
     assert aurc(confidence, right) <= aurc(-known, right) + 1e-12
     assert aurc(torch.zeros(len(right)), right) == pytest.approx(1 - known.mean().item())
-
-
-def test_a_coverage_that_floats_cannot_hold():
-    confidence = torch.arange(100.0)
-    right = confidence != 92  # the eighth most confident
-    assert accuracy_at_coverage(confidence, right, 0.07) == 1
-    assert accuracy_at_coverage(confidence, right, 0.08) == pytest.approx(7 / 8)
-
-
-@pytest.mark.parametrize("coverage", [0, -0.1, 1.1])
-def test_a_coverage_that_is_none(coverage):
-    with pytest.raises(ValueError, match="coverage is"):
-        accuracy_at_coverage(torch.ones(3), torch.ones(3, dtype=torch.bool), coverage)

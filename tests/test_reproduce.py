@@ -15,8 +15,8 @@ from anchorline.published import COLUMNS, Published
 from anchorline.recipe import Training
 from anchorline.recipes import RECIPES, Request, base, find_recipe, ftp_domainnet, ftp_imagenet_r, ftp_pascal
 from anchorline.recipes.miniature import few_classes
-from anchorline.suites.disk import BENCHMARKS
-from anchorline.suites.disk.replicas import domainnet, imagenet, voc
+from anchorline.suites.benchmarks import BENCHMARKS
+from anchorline.suites.benchmarks.replicas import domainnet, imagenet, voc
 
 COMPARISONS = ("reprogrammer-cifar10", "reprogrammer-imagenet", "ftp-domainnet", "ftp-imagenet")
 

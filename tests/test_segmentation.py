@@ -19,6 +19,8 @@ from anchorline.errors import UserError
 from anchorline.holding import ByFTP
 from anchorline.loading import load_encoder
 from anchorline.measures.resampling import Resamples
+from anchorline.suites.masks.sets import Arrays, MaskedSet
+from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import METHODS, Architecture, adapt, load, load_backbone
 from anchorline.tasks.segmentation.augmenting import augment
 from anchorline.tasks.segmentation.backbones import Backbone
@@ -26,7 +28,6 @@ from anchorline.tasks.segmentation.decoders import DECODERS, find_decoder
 from anchorline.tasks.segmentation.measuring import counted, ious, mean_iou, measured
 from anchorline.tasks.segmentation.model import Segmenter, layer_of
 from anchorline.tasks.segmentation.problem import Masked, Segmentation, cross_entropy, evaluation_batch
-from anchorline.tasks.segmentation.sets import Arrays, MaskedSet, SegmentationSuite
 from anchorline.tasks.segmentation.settings import override
 
 SIZE = 64

@@ -18,11 +18,12 @@ from anchorline.cli.segmentation import Segment, segment
 from anchorline.errors import UserError
 from anchorline.published import Published
 from anchorline.report.results import Results
+from anchorline.suites.masks.sets import MaskedSet
+from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import compare, is_segmentation_run, load_backbone, predict_masks
 from anchorline.tasks.segmentation.claims import sentences
 from anchorline.tasks.segmentation.comparing import Comparison
 from anchorline.tasks.segmentation.model import Segmenter
-from anchorline.tasks.segmentation.sets import MaskedSet, SegmentationSuite
 from anchorline.tasks.segmentation.showing import mask_picture, overlay, palette
 
 EVIL = "<b>red</b>"

@@ -14,13 +14,14 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from torchvision.datasets import VOCSegmentation
 
 from anchorline.errors import UserError
-from anchorline.suites.corruptions import corrupt
-from anchorline.suites.disk.replicas import voc as replica
+from anchorline.suites.benchmarks.replicas import voc as replica
+from anchorline.suites.images.corruptions import corrupt
+from anchorline.suites.masks.grounds import TEXTURES, ground
+from anchorline.suites.masks.scenes import CLASSES, SIZE, compose, cut_out, scenes, silhouette
+from anchorline.suites.masks.sets import Arrays, MaskedSet
+from anchorline.suites.masks.suite import SegmentationSuite
+from anchorline.suites.masks.voc import READERS
 from anchorline.tasks.segmentation.corrupted import PAPER_FOUR, corrupted_sets
-from anchorline.tasks.segmentation.grounds import TEXTURES, ground
-from anchorline.tasks.segmentation.scenes import CLASSES, SIZE, compose, cut_out, scenes, silhouette
-from anchorline.tasks.segmentation.sets import Arrays, MaskedSet, SegmentationSuite
-from anchorline.tasks.segmentation.voc import READERS
 
 BLOCKS = ("ground", "cat", "dog")
 DRAWN = ("03.png", "07.png")

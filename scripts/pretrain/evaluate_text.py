@@ -15,7 +15,7 @@ from evaluate_towers import accuracy, class_vectors
 from train_image_tower import SIZE
 
 from anchorline import SUITES, load_encoder
-from anchorline.suites.decode import Geometry, decode
+from anchorline.suites.images.decode import Geometry, decode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from figures import ROOT, put

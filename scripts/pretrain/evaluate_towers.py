@@ -21,8 +21,8 @@ from safetensors import safe_open
 from train_image_tower import SIZE, image_tower
 
 from anchorline.suites import SUITES
-from anchorline.suites.decode import Geometry, decode
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.decode import Geometry, decode
+from anchorline.suites.images.image_set import ImageSet
 
 
 def class_vectors(classes: tuple[str, ...], mean: np.ndarray) -> torch.Tensor:

@@ -29,7 +29,7 @@ from anchorline.merit import NONE, Merit, merit
 from anchorline.methods import Method, find_method
 from anchorline.movement import write_movement
 from anchorline.searching import best_of, trials
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
 from anchorline.training import train
 from anchorline.tunables import Labelled, Task

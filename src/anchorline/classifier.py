@@ -22,9 +22,9 @@ from anchorline.engine.parallel import Progress
 from anchorline.features import FeatureStore
 from anchorline.methods import Method
 from anchorline.predicting import Prediction, predict
-from anchorline.suites.decode import Geometry
-from anchorline.suites.images import ImageSet
-from anchorline.suites.rgb import Pixels
+from anchorline.suites.images.decode import Geometry
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.rgb import Pixels
 from anchorline.tunables import Adaptation, Task
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from anchorline.captions import captions_of
 from anchorline.engine.parallel import Progress
-from anchorline.suites.decode import Geometry
-from anchorline.suites.rgb import Pixels
+from anchorline.suites.images.decode import Geometry
+from anchorline.suites.images.rgb import Pixels
 from anchorline.text_tower import TextTower
 
 _BATCH = 256

@@ -18,6 +18,15 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A phrase that names the known names nearest to a wrong one, whatever their case."""
+    folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
+    if close:
+        return "the nearest known: " + ", ".join(repr(folded[one]) for one in close)
+    return "known: " + ", ".join(map(repr, list(folded.values())[:10]))
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """What to raise for a name that is not in a table."""
     known = list(known)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anchorline.engine.storage import READABLE
 from anchorline.errors import UserError
-from anchorline.suites.decode import BadImage
+from anchorline.suites.images.decode import BadImage
 
 
 def cache_directory() -> Path:

@@ -18,11 +18,11 @@ from anchorline.encoder import Encoder
 from anchorline.engine.distributed import main_process_first
 from anchorline.engine.parallel import Progress
 from anchorline.feature_files import Features, cache_directory, read_features, write_features
-from anchorline.suites.corrupted import CorruptedPixels
-from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.corrupted import CorruptedPixels
+from anchorline.suites.images.decode import MEMORY_LIMIT, BadImage, Geometry, decode
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.rgb import Pixels
 from anchorline.suites.leakage import Fingerprints, fingerprints
-from anchorline.suites.rgb import Pixels
 from anchorline.suites.suite import Suite
 
 FORMAT = "1"  # raise it when the same key would no longer give the same features

@@ -17,7 +17,7 @@ from anchorline.captions import GENERAL_TEMPLATES
 from anchorline.encoder import Encoder
 from anchorline.engine.distributed import on_cpu
 from anchorline.errors import UserError, first_line
-from anchorline.suites.decode import Geometry
+from anchorline.suites.images.decode import Geometry
 
 BUNDLED = "pictogram-clip"
 _BUNDLED_DIR = Path(__file__).parent / "data" / BUNDLED

@@ -13,9 +13,9 @@ import numpy as np
 from anchorline import scores
 from anchorline.engine.parallel import thread_map
 from anchorline.errors import UserError
-from anchorline.suites.decode import decode_image
-from anchorline.suites.files import find_images
-from anchorline.suites.rgb import Pixels, UnreadableError
+from anchorline.suites.images.decode import decode_image
+from anchorline.suites.images.files import find_images
+from anchorline.suites.images.rgb import Pixels, UnreadableError
 
 if TYPE_CHECKING:
     from anchorline.classifier import AdaptedClassifier

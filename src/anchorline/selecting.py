@@ -7,7 +7,7 @@ from typing import Literal
 
 from anchorline.errors import UserError
 from anchorline.methods import Method
-from anchorline.suites.images import joined
+from anchorline.suites.images.image_set import joined
 from anchorline.suites.suite import Suite
 
 Select = Literal["val", "oracle"]

@@ -11,7 +11,7 @@ from anchorline.cli.suites import named_paths
 from anchorline.errors import UserError
 from anchorline.evaluation import Options
 from anchorline.measures.robustness import ReferenceLine
-from anchorline.suites.corruptions import parse_corruptions
+from anchorline.suites.images.corruptions import parse_corruptions
 
 SUBSET = "animals=animals.txt"  # an example
 

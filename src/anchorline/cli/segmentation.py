@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
+    from anchorline.suites.masks.suite import SegmentationSuite
     from anchorline.tasks.segmentation.methods import SegmentationMethod
-    from anchorline.tasks.segmentation.sets import SegmentationSuite
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,9 @@ def _is_bundled(command: Segment) -> bool:
 def _suite(command: Segment) -> SegmentationSuite:
     from anchorline.cli.suites import named_paths
     from anchorline.errors import UserError, suggestion
-    from anchorline.tasks.segmentation.scenes import scenes
-    from anchorline.tasks.segmentation.sets import SegmentationSuite
-    from anchorline.tasks.segmentation.voc import READERS
+    from anchorline.suites.masks.scenes import scenes
+    from anchorline.suites.masks.suite import SegmentationSuite
+    from anchorline.suites.masks.voc import READERS
 
     known = ("scenes", *READERS)
     folders = command.train or command.val or command.test or command.shift

@@ -13,8 +13,8 @@ from rich.table import Column, Table
 from anchorline.cli.arguments import Suites
 from anchorline.errors import UserError, suggestion
 from anchorline.suites import SUITES, Suite
-from anchorline.suites.disk import BENCHMARKS, MASKED, Benchmark, Part, Split, State, check, check_part
-from anchorline.suites.suite import counted
+from anchorline.suites.benchmarks import BENCHMARKS, MASKED, Benchmark, Part, Split, State, check, check_part
+from anchorline.suites.labels import counted
 
 _MANY = 8  # names; of a longer list the first stands for all
 

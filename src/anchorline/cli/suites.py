@@ -9,8 +9,8 @@ from pathlib import Path
 from anchorline.cli.options import SuiteOptions
 from anchorline.errors import UserError, suggestion
 from anchorline.suites import SUITES, Suite
-from anchorline.suites.disk import BENCHMARKS
-from anchorline.suites.disk.masked import MASKED
+from anchorline.suites.benchmarks import BENCHMARKS
+from anchorline.suites.benchmarks.datasets.masked import MASKED
 
 
 def read_suite(options: SuiteOptions, measured: bool = True) -> Suite:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from anchorline.encoder import as_images
 from anchorline.scores import mcm
-from anchorline.suites.rgb import Pixels
+from anchorline.suites.images.rgb import Pixels
 
 _BATCH = 64
 

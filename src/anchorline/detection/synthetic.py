@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from anchorline.suites.rgb import Pixels
+from anchorline.suites.images.rgb import Pixels
 
 TILES = 4
 

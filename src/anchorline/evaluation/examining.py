@@ -18,8 +18,8 @@ from anchorline.evaluation.options import Options
 from anchorline.evaluation.outcome import Outcome, outcome, outcomes
 from anchorline.features import FeatureStore
 from anchorline.measures.resampling import Resamples
-from anchorline.suites.images import ImageSet
-from anchorline.suites.rgb import Pixels
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.rgb import Pixels
 from anchorline.suites.suite import Suite
 
 SYNTHETIC = 1000  # images of val, at most, from which synthetic outliers are made

@@ -13,7 +13,7 @@ from anchorline import scores
 from anchorline.classifier import AdaptedClassifier, Views
 from anchorline.engine.parallel import Progress
 from anchorline.features import FeatureStore
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
 
 

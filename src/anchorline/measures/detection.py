@@ -107,16 +107,6 @@ def auroc(inside: Scores, outside: Scores) -> float:
     return detect(inside, outside).auroc
 
 
-def fpr_at_95_tpr(inside: Scores, outside: Scores) -> float:
-    """`Detection.fpr95` alone: in-distribution positive."""
-    return detect(inside, outside).fpr95
-
-
-def fpr_outlier_positive(inside: Scores, outside: Scores) -> float:
-    """`Detection.fpr95_outlier_positive` alone."""
-    return detect(inside, outside).fpr95_outlier_positive
-
-
 def as_array(values: Scores) -> Floats:
     """A 1-D float64 array on the CPU; every floating dtype keeps its order."""
     if isinstance(values, Tensor):

@@ -5,7 +5,6 @@ Images of equal confidence share their errors evenly: what a random order of the
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -41,12 +40,3 @@ def aurc(confidence: Tensor, right: Tensor) -> float:
     """Area under the risk-coverage curve, the mean risk over all N coverages, in [0, 1]; lower is better
     (Geifman, Uziel & El-Yaniv 2019, arXiv 1805.08206, equation 2)."""
     return float(risk_coverage(confidence, right).risk.mean())
-
-
-def accuracy_at_coverage(confidence: Tensor, right: Tensor, coverage: float) -> float:
-    """Share of right answers among the most confident images: `coverage` of all, in (0, 1], rounded up."""
-    if not 0 < coverage <= 1:
-        raise ValueError(f"coverage is {coverage:g}; give a share above 0, at most 1")
-    curve = risk_coverage(confidence, right)
-    answered = math.ceil(round(coverage * len(curve.risk), 9))  # .07 * 100 is 7.000000000000001
-    return float(1 - curve.risk[answered - 1])

@@ -6,7 +6,7 @@ cost and the command. The tests run each at tiny scale, so that none can rot.
 
 from __future__ import annotations
 
-from anchorline.errors import UserError
+from anchorline.errors import UserError, nearest
 from anchorline.recipes import (
     ftp_domainnet,
     ftp_imagenet,
@@ -16,7 +16,6 @@ from anchorline.recipes import (
     reprogrammer_imagenet,
 )
 from anchorline.recipes.base import Recipe, Request, Scale
-from anchorline.suites.scan import nearest
 
 __all__ = ["RECIPES", "Recipe", "Request", "Scale", "find_recipe"]
 

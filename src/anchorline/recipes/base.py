@@ -17,7 +17,7 @@ from anchorline.methods import Method
 from anchorline.published import Published
 from anchorline.recipe import Training
 from anchorline.recipes.miniature import few_classes, miniature
-from anchorline.suites.disk import BENCHMARKS
+from anchorline.suites.benchmarks import BENCHMARKS
 from anchorline.suites.suite import Suite
 
 Scale = Literal["paper", "tiny"]

@@ -41,7 +41,7 @@ from anchorline.methods import Method, find_method
 from anchorline.published import Published
 from anchorline.recipe import Training
 from anchorline.recipes.base import SECOND_HAND, Recipe, Request, compare_as_published, suite_of
-from anchorline.suites.disk.replicas import domainnet
+from anchorline.suites.benchmarks.replicas import domainnet
 
 NAME = "ftp-domainnet"
 ENCODER = "RN50:openai"

@@ -51,7 +51,7 @@ from anchorline.published import Published
 from anchorline.recipe import Training
 from anchorline.recipes.base import SECOND_HAND, Recipe, Request, compare_as_published, suite_of, warm_up
 from anchorline.recipes.zero_shot import OWN_NAMES, zero_shot
-from anchorline.suites.disk.replicas import imagenet
+from anchorline.suites.benchmarks.replicas import imagenet
 
 NAME = "ftp-imagenet"
 ENCODER = "ViT-B-16:openai"

@@ -40,7 +40,7 @@ from anchorline.methods import Search
 from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, suite_of
 from anchorline.recipes.miniature import brief
-from anchorline.suites.disk.replicas import imagenet
+from anchorline.suites.benchmarks.replicas import imagenet
 from anchorline.tasks import continual
 from anchorline.tasks.continual import ContinualMethod
 

@@ -37,13 +37,13 @@ from anchorline.methods import Search
 from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, root_of
 from anchorline.recipes.miniature import NOTE, brief
-from anchorline.suites.disk import MASKED, check_part
-from anchorline.suites.disk.replicas import voc
+from anchorline.suites.benchmarks import MASKED, check_part
+from anchorline.suites.benchmarks.replicas import voc
+from anchorline.suites.masks.suite import SegmentationSuite
+from anchorline.suites.masks.voc import READERS
 from anchorline.tasks.segmentation import Architecture, compare, find_method, load_backbone
 from anchorline.tasks.segmentation.corrupted import PAPER_FOUR
 from anchorline.tasks.segmentation.methods import SegmentationMethod
-from anchorline.tasks.segmentation.sets import SegmentationSuite
-from anchorline.tasks.segmentation.voc import READERS
 
 NAME = "ftp-pascal"
 BACKBONE = "tu-vit_base_patch16_clip_224.openai"

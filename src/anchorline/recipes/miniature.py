@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from anchorline.methods import Method
 from anchorline.recipe import Training
-from anchorline.suites.images import ImageSet
-from anchorline.suites.suite import Suite, columns_of
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.labels import columns_of
+from anchorline.suites.suite import Suite
 
 CLASSES = 20
 NOTE = (

@@ -50,7 +50,7 @@ from anchorline.objectives import Contrastive
 from anchorline.recipe import Training
 from anchorline.recipes.base import Recipe, Request, compare_as_published, suite_of, warm_up
 from anchorline.recipes.zero_shot import zero_shot
-from anchorline.suites.disk.replicas import cifar
+from anchorline.suites.benchmarks.replicas import cifar
 from anchorline.tunables import Programs
 
 NAME = "reprogrammer-cifar10"

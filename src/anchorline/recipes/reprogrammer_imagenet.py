@@ -30,7 +30,7 @@ from pathlib import Path
 from anchorline.recipes.base import Recipe, Request, compare_as_published, suite_of
 from anchorline.recipes.reprogrammer_cifar10 import DIFFERENCES, ENCODER, methods
 from anchorline.recipes.zero_shot import zero_shot
-from anchorline.suites.disk.replicas import imagenet
+from anchorline.suites.benchmarks.replicas import imagenet
 
 NAME = "reprogrammer-imagenet"
 SHIFTS = ("imagenet-v2", "imagenet-a", "imagenet-r", "imagenet-sketch")

@@ -22,7 +22,7 @@ from anchorline.errors import UserError
 from anchorline.features import FeatureStore, suite_features
 from anchorline.studies.map_page import write_map
 from anchorline.studies.neighbourhoods import K, agreement, flattened
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
 
 METHODS = ("zero-shot", "linear-probe", "reprogrammer", "residual-reprogrammer")  # mapped if none is named

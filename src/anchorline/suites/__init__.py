@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from anchorline.suites.bundled import pictograms
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
 
 __all__ = ["SUITES", "ImageSet", "Suite"]

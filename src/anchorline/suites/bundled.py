@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import zipfile
 from collections import defaultdict
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from anchorline.suites.images import ImageSet
-from anchorline.suites.sources import Archive
-from anchorline.suites.suite import Suite, columns_of, lacking
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Archive
+from anchorline.suites.labels import columns_of, lacking
+from anchorline.suites.suite import Suite
 
 BUNDLED = "pictograms"
-FILE = Path(__file__).parents[1] / "data" / "pictograms.zip"
+FILE = Path(str(files("anchorline") / "data" / "pictograms.zip"))
 
 
 def pictograms() -> Suite:

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from anchorline.errors import UserError
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Folder
+from anchorline.suites.labels import StrPath
 from anchorline.suites.scan import assemble, class_folders, folder, labelled, outliers_of
-from anchorline.suites.sources import Folder
 from anchorline.suites.split import split_val
-from anchorline.suites.suite import StrPath, Suite
+
+
+class SuiteFields(NamedTuple):
+    """The fields of a `Suite`, which builds itself of them."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: ImageSet
+    val: ImageSet
+    test: ImageSet
+    shifts: dict[str, ImageSet]
+    outliers: dict[str, ImageSet]
+    notes: tuple[str, ...]
+    bad_images: Literal["error", "skip"]
+    near: frozenset[str]
 
 
 def read_folders(
@@ -25,7 +40,7 @@ def read_folders(
     bad_images: Literal["error", "skip"],
     name: str | None,
     near: Collection[str] = (),
-) -> Suite:
+) -> SuiteFields:
     """Find and label the images of a suite; none is opened.
 
     The classes are the names of train's class folders, sorted (Unicode NFC, stripped). Every
@@ -55,7 +70,7 @@ def read_folders(
         train_set, val_set = split_val(everything, classes, notes)
     else:
         train_set, val_set = everything, read("val", "val", val)
-    return Suite(
+    return SuiteFields(
         name=name or default_name(train_root),
         classes=classes,
         train=train_set,
@@ -77,7 +92,7 @@ def read_for_classes(
     bad_images: Literal["error", "skip"],
     name: str | None,
     near: Collection[str] = (),
-) -> Suite:
+) -> SuiteFields:
     """A suite to evaluate a classifier of these `classes` on: train and val hold no images.
 
     Raises `UserError` as `read_folders` does.
@@ -95,7 +110,7 @@ def read_for_classes(
     def empty(set_name: str) -> ImageSet:
         return ImageSet(set_name, Folder(root), (), np.zeros(0, np.int64))
 
-    return Suite(
+    return SuiteFields(
         name=name or root.resolve().name,
         classes=classes,
         train=empty("train"),

@@ -17,9 +17,10 @@ from PIL import Image
 from scipy.fft import dctn
 
 from anchorline.engine.parallel import thread_map
-from anchorline.suites.images import UNREADABLE, ImageSet
-from anchorline.suites.rgb import Pixels
-from anchorline.suites.suite import Suite, counted
+from anchorline.suites.images.image_set import UNREADABLE, ImageSet
+from anchorline.suites.images.rgb import Pixels
+from anchorline.suites.labels import counted
+from anchorline.suites.suite import Suite
 
 Fingerprints = npt.NDArray[np.uint8]
 

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from anchorline.errors import UserError
-from anchorline.suites.files import find_images, is_image, same_name, visible
-from anchorline.suites.images import ImageSet
-from anchorline.suites.sources import Folder
-from anchorline.suites.suite import StrPath, columns_of, counted, lacking
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A phrase that names the known names nearest to a wrong one, whatever their case."""
-    folded = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
-    if close:
-        return "the nearest known: " + ", ".join(repr(folded[one]) for one in close)
-    return "known: " + ", ".join(map(repr, list(folded.values())[:10]))
+from anchorline.errors import UserError, nearest
+from anchorline.suites.images.files import find_images, is_image, same_name, visible
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.sources import Folder
+from anchorline.suites.labels import StrPath, columns_of, counted, lacking
 
 
 def folder(title: str, path: StrPath) -> Path:

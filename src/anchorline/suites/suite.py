@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from anchorline.engine.parallel import Progress
 from anchorline.errors import UserError
-from anchorline.suites.decode import MEMORY_LIMIT, BadImage, Geometry, decode
-from anchorline.suites.images import ImageSet
-from anchorline.suites.rgb import Pixels
-
-StrPath = str | os.PathLike[str]
+from anchorline.suites.folders import read_folders, read_for_classes
+from anchorline.suites.images.decode import BadImage
+from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.labels import StrPath, columns_of, counted, lacking
+from anchorline.suites.split import draw_shots
+from anchorline.suites.toml import read_toml
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +58,8 @@ class Suite:
         near: Collection[str] = (),
     ) -> Suite:
         """A suite from class folders; see `folders.read_folders`."""
-        from anchorline.suites.folders import read_folders  # it builds a Suite
-
-        return read_folders(train, test, val, shifts or {}, outliers or {}, bad_images, name, near)
+        found = read_folders(train, test, val, shifts or {}, outliers or {}, bad_images, name, near)
+        return cls(**found._asdict())
 
     @classmethod
     def for_classes(
@@ -74,16 +73,24 @@ class Suite:
         near: Collection[str] = (),
     ) -> Suite:
         """A suite to evaluate on, for classes that are known; see `folders.read_for_classes`."""
-        from anchorline.suites.folders import read_for_classes  # it builds a Suite
-
-        return read_for_classes(tuple(classes), test, shifts or {}, outliers or {}, bad_images, name, near)
+        known = tuple(classes)
+        found = read_for_classes(known, test, shifts or {}, outliers or {}, bad_images, name, near)
+        return cls(**found._asdict())
 
     @classmethod
     def from_toml(cls, path: StrPath) -> Suite:
         """A suite from one `suite.toml`; see `toml.read_toml`."""
-        from anchorline.suites.toml import read_toml  # it builds a Suite
+        return cls.from_folders(**read_toml(path))
 
-        return read_toml(path)
+    @property
+    def hash(self) -> str:
+        """Hex sha256 (16 digits) over class names, roles, and images and labels of all sets."""
+        parts = [json.dumps(self.classes)]
+        parts += [list(self.shifts).__repr__(), list(self.outliers).__repr__()]
+        for name, images in self.sets().items():
+            labels = b"" if images.labels is None else images.labels.tobytes()
+            parts.append(f"{name} {images.content_hash()} {hashlib.sha256(labels).hexdigest()}")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def sets(self) -> dict[str, ImageSet]:
         """All sets by name: train, val, test, the shifts, the outlier sets."""
@@ -97,38 +104,8 @@ class Suite:
 
     def shots(self, k: int, seed: int) -> Suite:
         """This suite with `k` images of each class of train, drawn by seed; see `split.draw_shots`."""
-        from anchorline.suites.split import draw_shots  # it counts by this module
-
         train, note = draw_shots(self.train, len(self.classes), k, seed)
         return replace(self, train=train, notes=(*self.notes, note))
-
-    def decoded(
-        self,
-        geometry: Geometry,
-        *,
-        memory_limit: int = MEMORY_LIMIT,
-        progress: Progress | None = None,
-    ) -> tuple[Suite, dict[str, Pixels]]:
-        """Decode every set once: this suite without its bad images, and the pixels by set name.
-
-        `pixels[name]` is uint8 [N, H, W, 3], row for row the images of `suite.sets()[name]` *of
-        the suite returned*. `memory_limit` (bytes) is for all sets together; see `decode`.
-        """
-        sets = self.sets()
-        total, done = sum(map(len, sets.values())), 0
-        pixels: dict[str, Pixels] = {}
-        bad: dict[str, Sequence[BadImage]] = {}
-        for name, images in sets.items():
-
-            def report(count: int, _: int, before: int = done) -> None:
-                if progress:
-                    progress(before + count, total)
-
-            pixels[name], bad[name] = decode(images, geometry, memory_limit=memory_limit, progress=report)
-            if not isinstance(pixels[name], np.memmap):
-                memory_limit -= pixels[name].nbytes
-            done += len(images)
-        return self.without_bad(bad), pixels
 
     def without_bad(self, bad: Mapping[str, Sequence[BadImage]]) -> Suite:
         """This suite without the images that `decode` could not read, by set name.
@@ -178,19 +155,3 @@ class Suite:
             raise UserError(f"no image of class {lost!r} in train can be used; mend or add images")
         notes.append(lacking(title, len(columns), len(self.classes)))
         return replace(images, columns=columns)
-
-
-def columns_of(labels: npt.NDArray[np.int64], classes: int) -> tuple[int, ...] | None:
-    """The classes that occur in `labels` [N], ascending; None if all `classes` of them do."""
-    present = tuple(int(label) for label in np.unique(labels))
-    return None if len(present) == classes else present
-
-
-def lacking(title: str, held: int, classes: int) -> str:
-    """The note on a set that holds a part of the classes."""
-    return f"{title} holds {held} of the {classes} classes; only these compete"
-
-
-def counted(count: int, noun: str) -> str:
-    """ "1 image", "2 images"."""
-    return f"{count} {noun}" + ("" if count == 1 else "s")

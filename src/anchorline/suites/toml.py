@@ -22,10 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anchorline.errors import UserError
-from anchorline.suites.folders import read_folders
-from anchorline.suites.scan import nearest
-from anchorline.suites.suite import StrPath, Suite
+from anchorline.errors import UserError, nearest
+from anchorline.suites.labels import StrPath
 
 _PATHS = ("train", "val", "test")
 _TEXTS = ("name", *_PATHS, "bad_images")
@@ -33,8 +31,8 @@ _TABLES = ("shifts", "outliers")
 _KEYS = (*_TEXTS, "near", *_TABLES)
 
 
-def read_toml(path: StrPath) -> Suite:
-    """The suite that a file describes. Raises `UserError` for anything amiss in it."""
+def read_toml(path: StrPath) -> dict[str, Any]:
+    """The arguments of `Suite.from_folders` in a file. Raises `UserError` for anything amiss in it."""
     file = Path(path).expanduser()
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -62,16 +60,16 @@ def read_toml(path: StrPath) -> Suite:
         return {key: file.parent / Path(value).expanduser() for key, value in table.items()}
 
     sets = paths({key: content[key] for key in _PATHS if key in content})
-    return read_folders(
-        sets["train"],
-        sets.get("test"),
-        sets.get("val"),
-        paths(content.get("shifts", {})),
-        paths(content.get("outliers", {})),
-        content.get("bad_images", "error"),
-        content.get("name"),
-        near,
-    )
+    return {
+        "train": sets["train"],
+        "test": sets.get("test"),
+        "val": sets.get("val"),
+        "shifts": paths(content.get("shifts", {})),
+        "outliers": paths(content.get("outliers", {})),
+        "bad_images": content.get("bad_images", "error"),
+        "name": content.get("name"),
+        "near": near,
+    }
 
 
 def _check_texts(file: Path, prefix: str, table: Mapping[str, Any]) -> None:

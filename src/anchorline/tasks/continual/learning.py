@@ -24,7 +24,7 @@ from anchorline.holding import Constraint
 from anchorline.recipe import mixed_seed
 from anchorline.resuming import CHECKPOINT
 from anchorline.runs import TENSORS, learnt_from, templates_of
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.tasks.continual.problem import CurrentTask

@@ -16,7 +16,7 @@ from anchorline.features import FeatureStore
 from anchorline.measures.detection import with_intervals
 from anchorline.measures.resampling import Resamples
 from anchorline.merit import Merit, merit
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 from anchorline.tasks.continual.metrics import (
     Matrix,
     average_accuracy,

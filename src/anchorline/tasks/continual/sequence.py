@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anchorline.errors import UserError
-from anchorline.suites.images import ImageSet
+from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
 
 Rows = npt.NDArray[np.int64]

@@ -18,7 +18,9 @@ from anchorline.merit import Merit
 from anchorline.movement import write_movement
 from anchorline.runs import configuration_hash, finished, holds_another
 from anchorline.searching import best_of, trials
-from anchorline.suites.decode import MEMORY_LIMIT
+from anchorline.suites.images.decode import MEMORY_LIMIT
+from anchorline.suites.masks.sets import IGNORED, MaskedSet
+from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import runs
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.decoders import DECODERS, find_decoder
@@ -26,7 +28,6 @@ from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.problem import Masked, Segmentation
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
-from anchorline.tasks.segmentation.sets import IGNORED, MaskedSet, SegmentationSuite
 from anchorline.training import Trained, train
 
 

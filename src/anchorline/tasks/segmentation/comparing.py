@@ -21,7 +21,8 @@ from anchorline.origin import Origin, table_of
 from anchorline.published import Published, beside, write_published
 from anchorline.results import write_table
 from anchorline.runs import TENSORS, configuration_hash
-from anchorline.suites.decode import MEMORY_LIMIT
+from anchorline.suites.images.decode import MEMORY_LIMIT
+from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation.adapting import Architecture, adapt, decoder_of
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.corrupted import PAPER_FOUR, corrupted_sets
@@ -31,7 +32,6 @@ from anchorline.tasks.segmentation.measuring import measured
 from anchorline.tasks.segmentation.methods import BASELINE, SegmentationMethod, find_method
 from anchorline.tasks.segmentation.page import write_report
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Stored
-from anchorline.tasks.segmentation.sets import SegmentationSuite
 from anchorline.tasks.segmentation.showing import examples
 
 SHOWN = (BASELINE, "linear-decoder", "l2-sp", "ftp")  # unless a comparison is told otherwise

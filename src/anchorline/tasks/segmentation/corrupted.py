@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from anchorline.suites.corruptions import SEVERITIES, parse_corruptions
-from anchorline.tasks.segmentation.sets import MaskedSet, SegmentationSuite
+from anchorline.suites.images.corruptions import SEVERITIES, parse_corruptions
+from anchorline.suites.masks.sets import MaskedSet
+from anchorline.suites.masks.suite import SegmentationSuite
 
 # What the dense prediction tables of Fast Trainable Projection report; arXiv 2310.19182.
 PAPER_FOUR = ("fog", "defocus_blur", "gaussian_noise", "brightness")

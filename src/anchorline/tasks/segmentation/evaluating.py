@@ -11,12 +11,12 @@ from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import read_tensors, write_tensors
 from anchorline.runs import configuration_hash
+from anchorline.suites.masks.sets import MaskedSet
 from anchorline.tasks.segmentation.adapting import Decode
 from anchorline.tasks.segmentation.measuring import counts_of
 from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.problem import Masked, evaluation_batch
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Networks
-from anchorline.tasks.segmentation.sets import MaskedSet
 
 COUNTS = "counts.safetensors"
 

@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Sequence
 
+from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation.adapting import Architecture
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
-from anchorline.tasks.segmentation.sets import SegmentationSuite
 from anchorline.version import __version__, commit
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from anchorline.encoder import as_images
 from anchorline.errors import UserError
-from anchorline.suites.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
+from anchorline.suites.images.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, load
 from anchorline.tasks.segmentation.showing import mask_picture, overlay
 

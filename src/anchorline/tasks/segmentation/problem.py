@@ -11,10 +11,10 @@ from torch import Tensor
 from anchorline.encoder import as_images
 from anchorline.merit import Merit
 from anchorline.recipe import Augmentation
+from anchorline.suites.masks.sets import IGNORED
 from anchorline.tasks.segmentation.augmenting import augment
 from anchorline.tasks.segmentation.measuring import counted, mean_iou
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
-from anchorline.tasks.segmentation.sets import IGNORED
 
 _EVALUATION_BATCH = 32  # images that are computed at once without gradients, at most,
 _EVALUATED = 2**27  # and their logits: 512 MiB in float32

@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from anchorline.encoder import as_images
-from anchorline.suites.rgb import Pixels
+from anchorline.suites.images.rgb import Pixels
+from anchorline.suites.masks.sets import IGNORED, MaskedSet
 from anchorline.tasks.segmentation.evaluating import Sets
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Networks
-from anchorline.tasks.segmentation.sets import IGNORED, MaskedSet
 
 OF_TEST, OF_OTHERS, OTHERS = 4, 1, 6  # images of test, of another set; other sets of a role
 LARGEST = 192  # pixels, of a picture in the report

@@ -1,0 +1,1 @@
+"""Public data sets, a module each or a few of one family: how they lie on disk."""

@@ -1,0 +1,1 @@
+"""Images: from files in folders and archives to pixels of one size."""
