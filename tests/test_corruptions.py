@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchorline import FeatureStore, Suite, UserError
-from anchorline.suites.images import corrupted, corruptions
-from anchorline.suites.images.corrupted import CorruptedPixels
+from anchorline.suites.images import corruptions, pixels as pixels_module
 from anchorline.suites.images.corruptions import (
     CORRUPTIONS,
     GROUPS,
@@ -25,6 +24,7 @@ from anchorline.suites.images.corruptions import (
 )
 from anchorline.suites.images.decode import Geometry, decode
 from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.pixels import CorruptedPixels
 
 SQUARE = Geometry((64, 64))
 
@@ -222,7 +222,7 @@ def counted(monkeypatch) -> list[tuple[str, int]]:
         done.append((name, severity))
         return corrupt(pixels, name, severity, **options)
 
-    monkeypatch.setattr(corrupted, "corrupt", counting)
+    monkeypatch.setattr(pixels_module, "corrupt", counting)
     return done
 
 
@@ -236,7 +236,7 @@ def test_the_store_gives_corrupted_pixels_and_keeps_them(colours: Suite, counted
             np.testing.assert_array_equal(found, corrupt(clean, name, severity))
             assert bad == ()
             assert isinstance(found, np.memmap)  # not in memory
-    assert len(store._decoded) == 1  # the clean ones, shared
+    assert len(store.pixels._decoded) == 1  # the clean ones, shared
     np.testing.assert_array_equal(
         store.elsewhere(Path("/nowhere")).pixels(SQUARE, fog)[0][:1], corrupt(clean[:1], "fog", 3)
     )

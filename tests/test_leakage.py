@@ -159,7 +159,7 @@ def test_the_store_keeps_fingerprints(suite, monkeypatch):
     store = FeatureStore()
     first = store.fingerprints(GEOMETRY, suite.test)
     np.testing.assert_array_equal(first, look(suite.test))
-    monkeypatch.setattr("anchorline.features.decode", None)
+    monkeypatch.setattr("anchorline.suites.images.pixels.decode", None)
     again = FeatureStore()
     np.testing.assert_array_equal(again.fingerprints(GEOMETRY, suite.test), first)
 

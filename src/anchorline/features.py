@@ -18,9 +18,9 @@ from anchorline.encoder import Encoder
 from anchorline.engine.distributed import main_process_first
 from anchorline.engine.parallel import Progress
 from anchorline.feature_files import Features, cache_directory, read_features, write_features
-from anchorline.suites.images.corrupted import CorruptedPixels
-from anchorline.suites.images.decode import MEMORY_LIMIT, BadImage, Geometry, decode
+from anchorline.suites.images.decode import MEMORY_LIMIT, BadImage, Geometry
 from anchorline.suites.images.image_set import ImageSet
+from anchorline.suites.images.pixels import PixelStore
 from anchorline.suites.images.rgb import Pixels
 from anchorline.suites.leakage import Fingerprints, fingerprints
 from anchorline.suites.suite import Suite
@@ -50,39 +50,24 @@ class FeatureStore:
     """Features by encoder, images and preprocessing. The same three give the same file.
 
     Decoded images are kept in memory as long as the store lives, up to `memory_limit` bytes in all, since
-    every adapted encoder asks for them again. Corrupted images are made from these, and kept on disk as far
-    as there is room; see `CorruptedPixels`.
+    every adapted encoder asks for them again; see `PixelStore`.
     """
 
-    def __init__(self, directory: Path | None = None, memory_limit: int = MEMORY_LIMIT) -> None:
+    def __init__(
+        self,
+        directory: Path | None = None,
+        memory_limit: int = MEMORY_LIMIT,
+        *,
+        pixels: PixelStore | None = None,
+        fallbacks: tuple[Path, ...] = (),
+    ) -> None:
         self.directory = directory or cache_directory()
-        self.memory_limit = memory_limit
-        self._decoded: dict[tuple[str, str], tuple[Pixels, tuple[BadImage, ...]]] = {}
-        self._corrupted = CorruptedPixels(self.directory / "corrupted", memory_limit)
-        self._also: tuple[Path, ...] = ()  # other directories to look into
+        self.pixels = pixels or PixelStore(self.directory / "corrupted", memory_limit)
+        self.fallbacks = fallbacks  # other directories to look into
 
     def elsewhere(self, directory: Path) -> FeatureStore:
         """A store that keeps new features in another directory, but knows all that this one knows."""
-        other = FeatureStore(directory, self.memory_limit)
-        other._decoded, other._also = self._decoded, (self.directory, *self._also)
-        other._corrupted = self._corrupted
-        return other
-
-    def pixels(
-        self, geometry: Geometry, images: ImageSet, progress: Progress | None = None
-    ) -> tuple[Pixels, tuple[BadImage, ...]]:
-        """uint8 [N, H, W, 3] of the readable images, and those that are not; see `decode`, `corrupt`."""
-        if images.corruption:
-            pixels, bad = self.pixels(geometry, images.clean)
-            which = f"{geometry} {images.content_hash()}"
-            return self._corrupted.of(pixels, *images.corruption, which, progress), bad
-        key = (str(geometry), images.content_hash())
-        if key not in self._decoded:
-            arrays = (pixels for pixels, _ in self._decoded.values())
-            used = sum(pixels.nbytes for pixels in arrays if not isinstance(pixels, np.memmap))
-            room = max(0, self.memory_limit - used)
-            self._decoded[key] = decode(images, geometry, memory_limit=room, progress=progress)
-        return self._decoded[key]
+        return FeatureStore(directory, pixels=self.pixels, fallbacks=(self.directory, *self.fallbacks))
 
     def images(self, encoder: ImageEncoder, images: ImageSet, progress: Progress | None = None) -> Features:
         def compute() -> tuple[Tensor, tuple[BadImage, ...]]:
@@ -135,9 +120,7 @@ class FeatureStore:
     def part(self, encoder: Encoder, whole: ImageSet, images: ImageSet, found: Features) -> None:
         """Keep what is known of `images` because they were encoded as the readable part of a whole set."""
         write_features(self._images_file(encoder, images), replace(found, bad=()))
-        decoded = self._decoded.pop((str(encoder.geometry), whole.content_hash()), None)
-        if decoded:
-            self._decoded[str(encoder.geometry), images.content_hash()] = (decoded[0], ())
+        self.pixels.rename(encoder.geometry, whole, images)
 
     def classes(self, encoder: Encoder, classes: Sequence[str], templates: Sequence[str]) -> Features:
         """Class vectors, float32 [C, D]; see `Encoder.encode_classes`."""
@@ -157,7 +140,7 @@ class FeatureStore:
 
     def _keep(self, file: Path, compute: Callable[[], tuple[Tensor, tuple[BadImage, ...]]]) -> Features:
         with main_process_first():
-            for directory in (self.directory, *self._also):
+            for directory in (self.directory, *self.fallbacks):
                 if kept := read_features(directory / file.relative_to(self.directory)):
                     return kept
             begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Corrupted pixels, kept on disk as far as there is room: several encoders ask for them one after another."""
+"""Pixels at hand: decoded images in memory, corrupted ones on disk, since several encoders ask for both."""
 
 from __future__ import annotations
 
@@ -11,11 +11,47 @@ import numpy as np
 
 from anchorline.engine.parallel import Progress
 from anchorline.suites.images.corruptions import corrupt
-from anchorline.suites.images.decode import MEMORY_LIMIT, allocate
+from anchorline.suites.images.decode import MEMORY_LIMIT, BadImage, Geometry, allocate, decode
+from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.rgb import Pixels
 
 DISK_LIMIT = 4 * 2**30  # bytes in the directory
 FORMAT = "1"  # raise it when the same key would no longer give the same pixels
+
+
+class PixelStore:
+    """Decoded images by geometry and content, in memory as long as the store lives.
+
+    Up to `memory_limit` bytes in all; beyond it they lie in temporary files (see `decode`). Corrupted images
+    are made from these, and kept in `directory` as far as there is room; see `CorruptedPixels`.
+    """
+
+    def __init__(self, directory: Path, memory_limit: int = MEMORY_LIMIT) -> None:
+        self.memory_limit = memory_limit
+        self._decoded: dict[tuple[str, str], tuple[Pixels, tuple[BadImage, ...]]] = {}
+        self._corrupted = CorruptedPixels(directory, memory_limit)
+
+    def __call__(
+        self, geometry: Geometry, images: ImageSet, progress: Progress | None = None
+    ) -> tuple[Pixels, tuple[BadImage, ...]]:
+        """uint8 [N, H, W, 3] of the readable images, and those that are not; see `decode`, `corrupt`."""
+        if images.corruption:
+            pixels, bad = self(geometry, images.clean)
+            which = f"{geometry} {images.content_hash()}"
+            return self._corrupted.of(pixels, *images.corruption, which, progress), bad
+        key = (str(geometry), images.content_hash())
+        if key not in self._decoded:
+            arrays = (pixels for pixels, _ in self._decoded.values())
+            used = sum(pixels.nbytes for pixels in arrays if not isinstance(pixels, np.memmap))
+            room = max(0, self.memory_limit - used)
+            self._decoded[key] = decode(images, geometry, memory_limit=room, progress=progress)
+        return self._decoded[key]
+
+    def rename(self, geometry: Geometry, whole: ImageSet, readable: ImageSet) -> None:
+        """The pixels of a set are from now on those of its readable part, which has as many."""
+        decoded = self._decoded.pop((str(geometry), whole.content_hash()), None)
+        if decoded:
+            self._decoded[str(geometry), readable.content_hash()] = (decoded[0], ())
 
 
 class CorruptedPixels:
