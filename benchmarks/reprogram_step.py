@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from anchorline import METHODS, Encoder, load_encoder
-from anchorline.captions import SINGLE_TEMPLATE, captions_of
-from anchorline.encoder import as_images
+from anchorline.encoders.captions import SINGLE_TEMPLATE, captions_of
+from anchorline.encoders.encoder import as_images
 from anchorline.objectives import Contrastive
 from anchorline.tunables import Task
 

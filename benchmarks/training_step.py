@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from anchorline import METHODS, load_encoder
-from anchorline.captions import SINGLE_TEMPLATE
+from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.recipe import optimizer_of
 from anchorline.tunables import Task
 

@@ -14,8 +14,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from anchorline import AdaptedClassifier, Encoder, FeatureStore, Method, Suite, adapt, load
-from anchorline.captions import SINGLE_TEMPLATE
 from anchorline.choices import from_json, put, to_json
+from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.methods import Search
 from anchorline.runs import save
 from anchorline.suites.images.image_set import ImageSet

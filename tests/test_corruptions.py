@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchorline import FeatureStore, Suite, UserError
-from anchorline.suites.images import corruptions, pixels as pixels_module
+from anchorline.suites.images import corruptions
+from anchorline.suites.images import pixels as pixels_module
 from anchorline.suites.images.corruptions import (
     CORRUPTIONS,
     GROUPS,

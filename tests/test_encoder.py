@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from anchorline import Encoder, UserError, load_encoder
-from anchorline.captions import GENERAL_TEMPLATES
+from anchorline.encoders.captions import GENERAL_TEMPLATES
 from anchorline.suites.images.decode import decode_image
 
 WEIGHTS, CONFIG = "open_clip_model.safetensors", "open_clip_config.json"

@@ -11,8 +11,8 @@ from conftest import TINY
 from safetensors.torch import save_model
 
 from anchorline import load_encoder
-from anchorline.captions import SINGLE_TEMPLATE
-from anchorline.text_tower import TextTower
+from anchorline.encoders.captions import SINGLE_TEMPLATE
+from anchorline.encoders.text_tower import TextTower
 from anchorline.tunables import BothTowers, Programs, Prompt, Task
 
 transformers = pytest.importorskip("transformers")

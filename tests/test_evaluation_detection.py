@@ -12,11 +12,11 @@ from examined import CLASSES, by_key, classifier_on, confident, examined, images
 from anchorline import METHODS, Suite, adapt
 from anchorline.choices import override
 from anchorline.detection import DETECTORS, local_scores, outliers
+from anchorline.encoders.feature_files import Features
+from anchorline.encoders.features import FeatureStore
 from anchorline.evaluation import ID_POSITIVE, OUTLIER_POSITIVE, Options, examine, measure, outcomes
 from anchorline.evaluation.detection import detection
 from anchorline.evaluation.examining import UNFITTED
-from anchorline.feature_files import Features
-from anchorline.features import FeatureStore
 from anchorline.measures.detection import resampled
 from anchorline.measures.resampling import Resamples, interval
 from anchorline.scores import mcm

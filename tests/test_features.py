@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import anchorline.feature_files
+import anchorline.encoders.feature_files
 from anchorline import Encoder, FeatureStore, Suite, UserError
-from anchorline.feature_files import cache_directory
-from anchorline.features import suite_features
+from anchorline.encoders.feature_files import cache_directory
+from anchorline.encoders.features import suite_features
 from anchorline.suites.images.decode import Geometry, decode
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
@@ -124,7 +124,7 @@ def test_a_crash_while_writing_leaves_nothing(tiny_encoder, images, calls, monke
         raise crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(anchorline.feature_files, "save_file", half)
+        patch.setattr(anchorline.encoders.feature_files, "save_file", half)
         with pytest.raises(crash):
             FeatureStore().images(tiny_encoder, images)
     assert kept(FeatureStore()) == []

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from anchorline import Encoder, UserError
-from anchorline.captions import SINGLE_TEMPLATE
-from anchorline.text_tower import TextTower
+from anchorline.encoders.captions import SINGLE_TEMPLATE
+from anchorline.encoders.text_tower import TextTower
 from anchorline.tunables import Programs, Task
 from anchorline.tunables.image_program import canvas, frame_mask, program
 from anchorline.tunables.programs import Reprogrammed

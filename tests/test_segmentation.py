@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torchmetrics.classification import MulticlassJaccardIndex
 
+from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
 from anchorline.holding import ByFTP
-from anchorline.loading import load_encoder
 from anchorline.measures.resampling import Resamples
 from anchorline.suites.masks.sets import Arrays, MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite

@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import TINY
 
-from anchorline.text_tower import TextTower
+from anchorline.encoders.text_tower import TextTower
 
 TEXTS = ["a photo of a cat", "", "a rather long caption of a dog that sits beside a cat", "dog"]
 LAYOUTS = {

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from anchorline.classifier import AdaptedClassifier as AdaptedClassifier
     from anchorline.comparing import Comparison as Comparison
     from anchorline.comparing import compare as compare
-    from anchorline.encoder import Encoder as Encoder
+    from anchorline.encoders.encoder import Encoder as Encoder
+    from anchorline.encoders.features import FeatureStore as FeatureStore
+    from anchorline.encoders.loading import load_encoder as load_encoder
     from anchorline.errors import UserError as UserError
     from anchorline.evaluating import evaluate as evaluate
-    from anchorline.features import FeatureStore as FeatureStore
-    from anchorline.loading import load_encoder as load_encoder
     from anchorline.methods import METHODS as METHODS
     from anchorline.methods import Method as Method
     from anchorline.runs import load as load
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 # Name -> module. Imported on first use: torch and open_clip take seconds.
 _PUBLIC = {
-    "AdaptedClassifier": "classifier",
-    "Comparison": "comparing",
-    "Encoder": "encoder",
-    "FeatureStore": "features",
-    "METHODS": "methods",
-    "Method": "methods",
-    "SUITES": "suites",
-    "Suite": "suites",
-    "UserError": "errors",
-    "adapt": "adapting",
-    "compare": "comparing",
-    "evaluate": "evaluating",
-    "load": "runs",
-    "load_encoder": "loading",
+    "AdaptedClassifier": "anchorline.classifier",
+    "Comparison": "anchorline.comparing",
+    "Encoder": "anchorline.encoders.encoder",
+    "FeatureStore": "anchorline.encoders.features",
+    "METHODS": "anchorline.methods",
+    "Method": "anchorline.methods",
+    "SUITES": "anchorline.suites",
+    "Suite": "anchorline.suites",
+    "UserError": "anchorline.errors",
+    "adapt": "anchorline.adapting",
+    "compare": "anchorline.comparing",
+    "evaluate": "anchorline.evaluating",
+    "load": "anchorline.runs",
+    "load_encoder": "anchorline.encoders.loading",
 }
 __all__ = ["__version__", *_PUBLIC]
 
@@ -46,4 +46,4 @@ __all__ = ["__version__", *_PUBLIC]
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'anchorline' has no attribute {name!r}")
-    return getattr(import_module(f"anchorline.{_PUBLIC[name]}"), name)
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -18,13 +18,13 @@ from anchorline.blends import ALPHAS
 from anchorline.choices import validate
 from anchorline.classification import Classification, Examples
 from anchorline.classifier import AdaptedClassifier
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.feature_files import Features
+from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.feature_files import Features
-from anchorline.features import FeatureStore
 from anchorline.merit import NONE, Merit, merit
 from anchorline.methods import Method, find_method
 from anchorline.movement import write_movement

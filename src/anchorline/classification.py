@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anchorline.augmentation import augment
-from anchorline.encoder import as_images
+from anchorline.encoders.encoder import as_images
 from anchorline.merit import Merit, merit
 from anchorline.objectives import Objective
 from anchorline.recipe import Augmentation

@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anchorline.blends import View
-from anchorline.captions import word_template
 from anchorline.choices import to_json
-from anchorline.encoder import Encoder, encode_pixels
+from anchorline.encoders.captions import word_template
+from anchorline.encoders.encoder import Encoder, encode_pixels
+from anchorline.encoders.features import FeatureStore
 from anchorline.engine.parallel import Progress
-from anchorline.features import FeatureStore
 from anchorline.methods import Method
 from anchorline.predicting import Prediction, predict
 from anchorline.suites.images.decode import Geometry

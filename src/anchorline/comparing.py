@@ -11,7 +11,8 @@ import pandas as pd
 
 from anchorline.adapting import adapt
 from anchorline.classifier import AdaptedClassifier
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
@@ -26,7 +27,6 @@ from anchorline.evaluation import (
     measure,
 )
 from anchorline.facts import facts, guarantee, notes, plan
-from anchorline.features import FeatureStore, suite_features
 from anchorline.measures.resampling import Resamples
 from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
 from anchorline.origin import table_of

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 
 from anchorline.classifier import AdaptedClassifier
+from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.evaluation import Options, corruption, examine, measure, outcomes
 from anchorline.facts import origin
-from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import METHODS, UNTOUCHED
 from anchorline.origin import Origin, table_of
 from anchorline.runs import configuration_hash, request_of

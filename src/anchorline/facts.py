@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from anchorline.classifier import AdaptedClassifier
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.feature_files import Features
+from anchorline.encoders.loading import BUNDLED as BUNDLED_ENCODER
 from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Options
-from anchorline.feature_files import Features
-from anchorline.loading import BUNDLED as BUNDLED_ENCODER
 from anchorline.measures.open_set import conformal_threshold
 from anchorline.origin import Origin
 from anchorline.selecting import CHOOSING, Select

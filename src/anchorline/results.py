@@ -13,10 +13,10 @@ from torch import Tensor
 from anchorline.classifier import AdaptedClassifier
 from anchorline.curves import COLUMNS as CURVE_COLUMNS
 from anchorline.curves import alpha_curve
+from anchorline.encoders.features import FeatureStore
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.evaluation import Examined, Metric
-from anchorline.features import FeatureStore
 from anchorline.measures.paired import differences
 from anchorline.methods import Method
 from anchorline.movement import COLUMNS as MOVEMENT_COLUMNS

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anchorline import scores
 from anchorline.classifier import AdaptedClassifier
-from anchorline.encoder import as_images
+from anchorline.encoders.encoder import as_images
 from anchorline.evaluation import Examined, Outcome
 from anchorline.evaluation.confidence import temperature_of
 from anchorline.measures.calibration import reliability

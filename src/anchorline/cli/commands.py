@@ -16,12 +16,12 @@ from anchorline.cli.measuring import read_options
 from anchorline.cli.shared import rows_of, settings_of, store_of
 from anchorline.cli.suites import read_suite, suite_for
 from anchorline.cli.tables import sets_table, summary_table
+from anchorline.encoders.features import suite_features
+from anchorline.encoders.loading import load_encoder
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.facts import unfit
-from anchorline.features import suite_features
-from anchorline.loading import load_encoder
 from anchorline.methods import SHOWN
 from anchorline.runs import load
 

@@ -44,7 +44,7 @@ def continual(command: Continual) -> None:
 
     from anchorline.cli import shared
     from anchorline.cli.suites import read_suite
-    from anchorline.loading import load_encoder
+    from anchorline.encoders.loading import load_encoder
     from anchorline.tasks.continual import METHODS, changed, compare, find_continual
     from anchorline.tasks.continual.sheets import final_sheet, points_of
 

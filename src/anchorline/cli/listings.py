@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from anchorline.cli.arguments import Encoders, Methods
+from anchorline.encoders.loading import BUNDLED
 from anchorline.errors import UserError
-from anchorline.loading import BUNDLED
 from anchorline.methods import METHODS
 
 

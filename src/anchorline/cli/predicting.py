@@ -12,8 +12,8 @@ from typing import Any
 
 from anchorline import predicting
 from anchorline.cli.arguments import Predict
+from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
-from anchorline.loading import load_encoder
 from anchorline.predicting import Prediction, found_images
 from anchorline.runs import load
 from anchorline.tasks import segmentation

@@ -10,9 +10,9 @@ from anchorline.cli import shared
 from anchorline.cli.arguments import Ablate, Map, Report
 from anchorline.cli.shared import rows_of, settings_of, store_of
 from anchorline.cli.suites import read_suite
+from anchorline.encoders.features import suite_features
+from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
-from anchorline.features import suite_features
-from anchorline.loading import load_encoder
 from anchorline.report import merge, write_report
 from anchorline.studies import ablating, mapping
 

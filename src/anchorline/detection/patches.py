@@ -11,7 +11,7 @@ from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
-from anchorline.encoder import as_images
+from anchorline.encoders.encoder import as_images
 from anchorline.scores import mcm
 from anchorline.suites.images.rgb import Pixels
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from statistics import fmean
 
 from anchorline.classifier import AdaptedClassifier
+from anchorline.encoders.features import FeatureStore
 from anchorline.engine.parallel import Progress
 from anchorline.evaluation.accuracy import accuracy
 from anchorline.evaluation.metric import Metric
 from anchorline.evaluation.outcome import outcome
-from anchorline.features import FeatureStore
 from anchorline.suites.suite import Suite
 
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from anchorline import detection
 from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.encoders.features import FeatureStore
 from anchorline.engine.parallel import Progress
 from anchorline.evaluation.examined import Examined
 from anchorline.evaluation.options import Options
 from anchorline.evaluation.outcome import Outcome, outcome, outcomes
-from anchorline.features import FeatureStore
 from anchorline.measures.resampling import Resamples
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.rgb import Pixels

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from anchorline import scores
 from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.encoders.features import FeatureStore
 from anchorline.engine.parallel import Progress
-from anchorline.features import FeatureStore
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from anchorline.comparing import compare
+from anchorline.encoders.features import FeatureStore
+from anchorline.encoders.loading import BUNDLED, load_encoder
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.features import FeatureStore
-from anchorline.loading import BUNDLED, load_encoder
 from anchorline.methods import Method
 from anchorline.published import Published
 from anchorline.recipe import Training

@@ -34,8 +34,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from anchorline.features import FeatureStore
-from anchorline.loading import BUNDLED, load_encoder
+from anchorline.encoders.features import FeatureStore
+from anchorline.encoders.loading import BUNDLED, load_encoder
 from anchorline.methods import Search
 from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, suite_of

@@ -31,8 +31,8 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from anchorline.encoders.loading import BUNDLED
 from anchorline.errors import UserError
-from anchorline.loading import BUNDLED
 from anchorline.methods import Search
 from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, root_of

@@ -12,12 +12,12 @@ import pandas as pd
 from anchorline.blends import ALPHAS
 from anchorline.choices import override, validate
 from anchorline.comparing import Comparison, compare
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
-from anchorline.features import FeatureStore
 from anchorline.methods import METHODS, UNTOUCHED, Method, find_method
 from anchorline.studies.ablation_figure import AXES
 from anchorline.studies.ablation_page import write_ablation

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
 from anchorline.facts import suite_hash
 from anchorline.report.offline import environment, figure_json, read, script_hash
 from anchorline.suites.suite import Suite

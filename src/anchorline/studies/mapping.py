@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anchorline.classifier import AdaptedClassifier
+from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
-from anchorline.features import FeatureStore, suite_features
 from anchorline.studies.map_page import write_map
 from anchorline.studies.neighbourhoods import K, agreement, flattened
 from anchorline.suites.images.image_set import ImageSet

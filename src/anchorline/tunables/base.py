@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anchorline.captions import captions_of, word_template
-from anchorline.encoder import Encoder
+from anchorline.encoders.captions import captions_of, word_template
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.text_tower import TextTower
 from anchorline.logistic import LinearHead, fit_head
-from anchorline.text_tower import TextTower
 from anchorline.tunables.tuned import Tuned
 
 _WORDS = 256  # encoded at a time

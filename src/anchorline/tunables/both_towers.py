@@ -9,7 +9,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anchorline.text_tower import TextTower
+from anchorline.encoders.text_tower import TextTower
 from anchorline.tunables.base import Adaptation, Captioned, Task
 
 

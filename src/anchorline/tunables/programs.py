@@ -8,8 +8,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
-from anchorline.text_tower import TextTower
 from anchorline.tunables.base import Adaptation, Captioned, Task
 from anchorline.tunables.image_program import canvas, frame_mask, program
 from anchorline.tunables.text_program import TextProgram

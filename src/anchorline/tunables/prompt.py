@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
-from anchorline.text_tower import TextTower
 from anchorline.tunables.base import Adaptation, Captioned, Task
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anchorline.text_tower import TextTower
+from anchorline.encoders.text_tower import TextTower
 
 
 class TextProgram(nn.Module):

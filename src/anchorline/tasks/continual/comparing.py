@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from anchorline.comparing import writable
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric, changes
 from anchorline.facts import origin, plan
-from anchorline.features import FeatureStore, suite_features
 from anchorline.methods import UNTOUCHED
 from anchorline.origin import table_of
 from anchorline.published import Published, beside, write_published

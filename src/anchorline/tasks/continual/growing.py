@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
 from anchorline.tunables import Adaptation
 from anchorline.tunables.programs import Reprogrammed
 

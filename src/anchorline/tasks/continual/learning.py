@@ -15,11 +15,11 @@ from anchorline.blends import Weights
 from anchorline.classification import Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.constraints import FTP
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import read_tensors, write_tensors
-from anchorline.features import FeatureStore
 from anchorline.holding import Constraint
 from anchorline.recipe import mixed_seed
 from anchorline.resuming import CHECKPOINT

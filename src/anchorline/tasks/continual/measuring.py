@@ -11,8 +11,8 @@ import torch
 
 from anchorline import scores
 from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.encoders.features import FeatureStore
 from anchorline.evaluation import MSP_TEMPERATURE, Metric, Outcome, accuracy, axes, outcome
-from anchorline.features import FeatureStore
 from anchorline.measures.detection import with_intervals
 from anchorline.measures.resampling import Resamples
 from anchorline.merit import Merit, merit

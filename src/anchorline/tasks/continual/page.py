@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
 from anchorline.evaluation import MSP_TEMPERATURE
 from anchorline.methods import UNTOUCHED
 from anchorline.report.cells import signed

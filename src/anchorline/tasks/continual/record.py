@@ -12,7 +12,7 @@ from typing import Any
 
 from anchorline import runs
 from anchorline.classifier import AdaptedClassifier
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
 from anchorline.engine.storage import write_text
 from anchorline.evaluation import Metric
 from anchorline.facts import suite_hash

@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from anchorline.encoder import Encoder
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.loading import BUNDLED, load_encoder
 from anchorline.errors import UserError, first_line
-from anchorline.loading import BUNDLED, load_encoder
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _DEPTHS = {"pyramid": 5, "tokens": 4}  # feature maps that decoders of either kind read

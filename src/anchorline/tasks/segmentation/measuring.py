@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anchorline.encoder import as_images
+from anchorline.encoders.encoder import as_images
 from anchorline.engine.parallel import Progress
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples, interval

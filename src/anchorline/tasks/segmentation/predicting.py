@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from anchorline.encoder import as_images
+from anchorline.encoders.encoder import as_images
 from anchorline.errors import UserError
 from anchorline.suites.images.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, load

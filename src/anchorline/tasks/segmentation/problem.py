@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anchorline.encoder import as_images
+from anchorline.encoders.encoder import as_images
 from anchorline.merit import Merit
 from anchorline.recipe import Augmentation
 from anchorline.suites.masks.sets import IGNORED

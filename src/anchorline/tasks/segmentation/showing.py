@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from anchorline.encoder import as_images
+from anchorline.encoders.encoder import as_images
 from anchorline.suites.images.rgb import Pixels
 from anchorline.suites.masks.sets import IGNORED, MaskedSet
 from anchorline.tasks.segmentation.evaluating import Sets

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anchorline.captions import captions_of
-from anchorline.encoder import Encoder
+from anchorline.encoders.captions import captions_of
+from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.feature_files import Features, cache_directory, read_features, write_features
 from anchorline.engine.distributed import main_process_first
 from anchorline.engine.parallel import Progress
-from anchorline.feature_files import Features, cache_directory, read_features, write_features
 from anchorline.suites.images.decode import MEMORY_LIMIT, BadImage, Geometry
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.pixels import PixelStore

@@ -9,18 +9,19 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 import torch
 
-from anchorline.captions import GENERAL_TEMPLATES
-from anchorline.encoder import Encoder
+from anchorline.encoders.captions import GENERAL_TEMPLATES
+from anchorline.encoders.encoder import Encoder
 from anchorline.engine.distributed import on_cpu
 from anchorline.errors import UserError, first_line
 from anchorline.suites.images.decode import Geometry
 
 BUNDLED = "pictogram-clip"
-_BUNDLED_DIR = Path(__file__).parent / "data" / BUNDLED
+_BUNDLED_DIR = Path(str(files("anchorline") / "data" / BUNDLED))
 
 
 def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) -> Encoder:

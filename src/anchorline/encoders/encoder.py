@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anchorline.captions import captions_of
+from anchorline.encoders.captions import captions_of
+from anchorline.encoders.text_tower import TextTower
 from anchorline.engine.parallel import Progress
 from anchorline.suites.images.decode import Geometry
 from anchorline.suites.images.rgb import Pixels
-from anchorline.text_tower import TextTower
 
 _BATCH = 256
 

@@ -1,0 +1,1 @@
+"""Encoders: pre-trained text-image models, how they are loaded, and the features they give."""
