@@ -25,8 +25,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from anchorline import METHODS, Encoder, load_encoder
 from anchorline.encoders.captions import SINGLE_TEMPLATE, captions_of
 from anchorline.encoders.encoder import as_images
-from anchorline.objectives import Contrastive
-from anchorline.tunables import Task
+from anchorline.methods.objectives import Contrastive
+from anchorline.methods.tunables import Pretrained
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCH, INNER, STEPS = 128, 192, 2
@@ -72,8 +72,8 @@ def plain(encoder: Encoder, pixels: np.ndarray, labels: Tensor) -> Callable[[], 
 def ours(encoder: Encoder, pixels: np.ndarray, labels: Tensor, precision: torch.dtype) -> Callable[[], None]:
     encoder.model.requires_grad_(False)
     captions = encoder.encode_classes(CLASSES, SINGLE_TEMPLATE)
-    task = Task(encoder, CLASSES, SINGLE_TEMPLATE, captions)
-    adaptation = METHODS["reprogrammer"].tunable.start(task)
+    pretrained = Pretrained(encoder, CLASSES, SINGLE_TEMPLATE, captions)
+    adaptation = METHODS["reprogrammer"].tunable.start(pretrained)
     optimizer = torch.optim.AdamW(adaptation.groups(5e-4))
     inputs, objective = torch.from_numpy(pixels), Contrastive(focal=True)
 

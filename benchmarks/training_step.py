@@ -21,8 +21,8 @@ import torch.nn.functional as F
 
 from anchorline import METHODS, load_encoder
 from anchorline.encoders.captions import SINGLE_TEMPLATE
-from anchorline.recipe import optimizer_of
-from anchorline.tunables import Task
+from anchorline.methods.tunables import Pretrained
+from anchorline.training.optimization import optimizer_of
 
 CLASSES = tuple(f"thing {i}" for i in range(10))
 ROWS = ("fine-tune", "l2-sp", "mars-sp", "ftp", "spd", "tpgm")
@@ -36,8 +36,10 @@ def step_of(row: str, encoder_name: str, batch: int) -> Callable[[], None]:
         encoder = load_encoder(encoder_name, "cpu")
     method = METHODS[row]
     assert method.training is not None
-    task = Task(encoder, CLASSES, SINGLE_TEMPLATE, encoder.encode_classes(CLASSES, SINGLE_TEMPLATE))
-    adaptation = method.tunable.start(task)
+    pretrained = Pretrained(
+        encoder, CLASSES, SINGLE_TEMPLATE, encoder.encode_classes(CLASSES, SINGLE_TEMPLATE)
+    )
+    adaptation = method.tunable.start(pretrained)
     rng = torch.Generator().manual_seed(0)
     (images, labels), (val_images, val_labels) = (
         (
@@ -46,7 +48,7 @@ def step_of(row: str, encoder_name: str, batch: int) -> Callable[[], None]:
         )
         for _ in range(2)
     )
-    optimizer = method.constraint.around(
+    optimizer = method.constraint.wrap(
         optimizer_of(adaptation, method.training),
         adaptation,
         lambda: F.cross_entropy(adaptation(val_images), val_labels),

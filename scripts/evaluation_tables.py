@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from summary_tables import spread_of
 
-from anchorline.methods import SHOWN
+from anchorline.methods.table import SHOWN
 
 AXES = {"id_accuracy": "in distribution", "shift_accuracy": "mean of shifts", "auroc": "outliers AUROC"}
 

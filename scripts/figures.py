@@ -25,10 +25,10 @@ import task_tables
 from summary_tables import ablation_table, low_label_table, sets, summary
 
 from anchorline import METHODS, SUITES, Encoder, Method, Suite, compare, load_encoder
-from anchorline.choices import override
 from anchorline.engine.progress import Narrator, terminal
 from anchorline.evaluation import Options
-from anchorline.methods import SHOWN
+from anchorline.methods.settings import override
+from anchorline.methods.table import SHOWN
 from anchorline.report.layers import deviations, radii
 from anchorline.suites.images.corruptions import parse_corruptions
 from anchorline.tasks import continual as sequences

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from anchorline.methods import SHOWN
+from anchorline.methods.table import SHOWN
 
 
 def spread(rows: pd.DataFrame, method: str, metric: str) -> str:

@@ -14,13 +14,14 @@ from safetensors import safe_open
 from torch import Tensor
 
 from anchorline import AdaptedClassifier, Encoder, FeatureStore, Method, Suite, adapt, load
-from anchorline.choices import from_json, put, to_json
 from anchorline.encoders.captions import SINGLE_TEMPLATE
-from anchorline.methods import Search
+from anchorline.methods.selection import put
+from anchorline.methods.settings import from_json, to_json
+from anchorline.methods.table import Search
+from anchorline.methods.tunables import Programs
 from anchorline.runs import save
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
-from anchorline.tunables import Programs
 
 
 def short(method: Method) -> Method:
@@ -190,5 +191,5 @@ def check_interrupted(first: AdaptedClassifier, suite: Suite, logits: Tensor, tm
 def always_kept() -> Iterator[None]:
     """Training keeps its state after every step."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.training.KEEP_EVERY", 0.0)
+        patch.setattr("anchorline.training.loop.KEEP_EVERY", 0.0)
         yield

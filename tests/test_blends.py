@@ -4,12 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from anchorline.blends import ALPHAS, Logits, Residual, Unblended, View, Weights
+from anchorline.methods.blends import ALPHAS, LinearOutputs, Logits, Residual, Unblended, Weights
 
 
-def view(seed: int, length: float = 10.0) -> View:
+def view(seed: int, length: float = 10.0) -> LinearOutputs:
     rng = torch.Generator().manual_seed(seed)
-    return View(
+    return LinearOutputs(
         F.normalize(torch.randn(6, 8, generator=rng), dim=1),
         length * F.normalize(torch.randn(3, 8, generator=rng), dim=1),
         torch.randn(3, generator=rng) if seed else torch.zeros(3),
@@ -38,8 +38,8 @@ def test_residual_features_are_the_paper_s():
 
 
 def test_renormalised_features_have_unit_length_and_class_vectors_keep_theirs():
-    flat = View(PRETRAINED.images, PRETRAINED.weight, torch.zeros(3))
-    other = View(ADAPTED.images, ADAPTED.weight, torch.zeros(3))
+    flat = LinearOutputs(PRETRAINED.images, PRETRAINED.weight, torch.zeros(3))
+    other = LinearOutputs(ADAPTED.images, ADAPTED.weight, torch.zeros(3))
     logits = Residual(renormalise=True).view(other, flat, 0.5).logits
     cosines = logits / 10.0
     images = F.normalize(other.images + flat.images, dim=1)

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from anchorline import METHODS, UserError
-from anchorline.blends import Logits, Residual, Unblended
-from anchorline.choices import NAMED, from_json, override, put, to_json, validate
-from anchorline.holding import ByFTP
-from anchorline.objectives import Contrastive, CrossEntropy
-from anchorline.tunables import Programs
+from anchorline.methods.blends import Logits, Residual, Unblended
+from anchorline.methods.constraints import ByFTP
+from anchorline.methods.objectives import Contrastive, CrossEntropy
+from anchorline.methods.selection import put
+from anchorline.methods.settings import NAMED, from_json, override, to_json, validate
+from anchorline.methods.tunables import Programs
 
 REPROGRAMMER = METHODS["reprogrammer"]
 

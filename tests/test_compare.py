@@ -25,11 +25,11 @@ from anchorline import (
     comparing,
     load,
 )
-from anchorline.choices import override
 from anchorline.evaluation import AXES, accuracy, outcome
 from anchorline.facts import plan, unfit
+from anchorline.methods.settings import override
 from anchorline.report import MethodDetails
-from anchorline.training import train
+from anchorline.training.loop import train
 
 # fmt: off
 COLUMNS = [

@@ -14,13 +14,13 @@ from conftest import write_images
 from test_ablating import check_offline
 
 from anchorline import FeatureStore, Suite, UserError, adapt, load
-from anchorline.choices import override
 from anchorline.classifier import AdaptedClassifier
 from anchorline.cli.continual import Continual, continual
 from anchorline.cli.options import SuiteOptions
 from anchorline.engine.progress import Silent
 from anchorline.engine.storage import write_tensors
-from anchorline.methods import METHODS as ROWS
+from anchorline.methods.settings import override
+from anchorline.methods.table import METHODS as ROWS
 from anchorline.report.cells import signed
 from anchorline.tasks.continual import (
     METHODS,
@@ -189,8 +189,8 @@ class Interrupting(Silent):
 
 @pytest.mark.parametrize("name", ["fine-tune", "l2-sp", "ftp", "wise-ft", "residual-reprogrammer"])
 def test_interrupted_and_resumed_is_the_same(name, found, seven, tiny_encoder, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("anchorline.training.KEEP_EVERY", 0.0)
-    monkeypatch.setattr("anchorline.training.KEEP_SHARE", 1e9)
+    monkeypatch.setattr("anchorline.training.loop.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("anchorline.training.loop.KEEP_SHARE", 1e9)
     stopped = setting(tiny_encoder, seven, store, Interrupting("task 2"))
     with pytest.raises(StopError):
         learn_sequence(stopped, row(name), tmp_path)

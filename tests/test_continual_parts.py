@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from anchorline import UserError
 from anchorline.classification import Examples
 from anchorline.constraints import FTP
-from anchorline.objectives import CrossEntropy
+from anchorline.methods.objectives import CrossEntropy
+from anchorline.methods.tunables import Head, ImageTower, Pretrained, Programs
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 from anchorline.suites.suite import Suite
@@ -24,7 +25,6 @@ from anchorline.tasks.continual.methods import check
 from anchorline.tasks.continual.metrics import average_accuracy, forgetting, forgetting_from_best
 from anchorline.tasks.continual.problem import CurrentTask
 from anchorline.tasks.continual.rehearsal import stored
-from anchorline.tunables import Head, ImageTower, Programs, Task
 
 
 def numbered(name: str, labels: list[int], columns: tuple[int, ...] | None = None) -> ImageSet:
@@ -138,8 +138,10 @@ def test_forgetting_is_that_of_the_released_code(tasks, random):
 OLD, ALL = ("red", "green"), ("blue", "red", "cat", "green")
 
 
-def task_of(encoder, classes) -> Task:
-    return Task(encoder, classes, ("a photo of a {}",), encoder.encode_classes(classes, ("a photo of a {}",)))
+def task_of(encoder, classes) -> Pretrained:
+    return Pretrained(
+        encoder, classes, ("a photo of a {}",), encoder.encode_classes(classes, ("a photo of a {}",))
+    )
 
 
 @pytest.mark.parametrize("tunable", [Head(), ImageTower(), Programs()], ids=lambda t: t.name)
@@ -180,10 +182,10 @@ def test_old_classes_compete_only_where_they_are_learnt(first, tiny_encoder):
     assert gradient[2:].abs().min() > 0
     assert (gradient[:2].abs().max() > 0) == (first == 0)
     with torch.no_grad():
-        merit, facts = problem.judge()
+        val_score, facts = problem.judge()
     logits = model(examples.inputs)[:, first:]
-    assert merit[0] == float((logits.argmax(1) + first == examples.labels).float().mean())
-    assert facts["val_accuracy"] == 100 * merit[0]
+    assert val_score[0] == float((logits.argmax(1) + first == examples.labels).float().mean())
+    assert facts["val_accuracy"] == 100 * val_score[0]
 
 
 def test_what_learns_on_val_lets_the_same_classes_compete(tiny_encoder):

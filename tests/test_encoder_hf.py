@@ -13,7 +13,7 @@ from safetensors.torch import save_model
 from anchorline import load_encoder
 from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.encoders.text_tower import TextTower
-from anchorline.tunables import BothTowers, Programs, Prompt, Task
+from anchorline.methods.tunables import BothTowers, Pretrained, Programs, Prompt
 
 transformers = pytest.importorskip("transformers")
 
@@ -62,7 +62,7 @@ def test_its_inputs_can_be_trained(directory, tunable):
     encoder = load_encoder(f"local-dir:{directory}", "cpu")
     classes = ("cat", "dog")
     captions = encoder.encode_classes(classes, SINGLE_TEMPLATE)
-    adaptation = tunable.start(Task(encoder, classes, SINGLE_TEMPLATE, captions))
+    adaptation = tunable.start(Pretrained(encoder, classes, SINGLE_TEMPLATE, captions))
     torch.testing.assert_close(adaptation.class_vectors(), captions)  # untouched so far
     vectors = adaptation.class_vectors()
     (vectors[0] @ vectors[1]).backward()

@@ -40,7 +40,7 @@ def test_accuracy_under_corruptions(compared, colours, tiny_encoder, store):
         found = rows[rows.role == "corruption"].set_index("set")
         assert list(found.index) == ["snow/5", "contrast/5"]
         for name, severity in CORRUPTIONS:
-            logits = classifier.logits(classifier.views_of(corrupt(pixels, name, severity)))
+            logits = classifier.logits(classifier.features_of(corrupt(pixels, name, severity)))
             share = 100 * np.mean(logits.argmax(1).numpy() == colours.test.labels)
             row = found.loc[f"{name}/{severity}"]
             assert row.value == pytest.approx(share)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchorline import UserError
-from anchorline.classifier import Views
+from anchorline.classifier import FeaturePair
 from anchorline.evaluation import (
     ID_POSITIVE,
     OUTLIER_POSITIVE,
@@ -37,9 +37,9 @@ def test_accuracy_over_all_classes():
 def test_only_the_classes_of_a_set_compete(tiny_encoder):
     classifier, labels = classifier_on(tiny_encoder), [1, 2, 1]
     vectors = torch.tensor([[9.0, 1, 0], [9, 0, 1], [9, 2, 0]])
-    everything = outcome(classifier, images("x", labels), Views(vectors, vectors))
+    everything = outcome(classifier, images("x", labels), FeaturePair(vectors, vectors))
     assert accuracy("x", "shift", everything).value == 0
-    restricted = outcome(classifier, images("x", labels, columns=(1, 2)), Views(vectors, vectors))
+    restricted = outcome(classifier, images("x", labels, columns=(1, 2)), FeaturePair(vectors, vectors))
     assert restricted.predicted.tolist() == labels
     assert accuracy("x", "shift", restricted).value == 100
     # The softmaxes are over the competing classes alone, of logits and of cosines.

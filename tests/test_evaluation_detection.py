@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from examined import CLASSES, by_key, classifier_on, confident, examined, images, said, suite_of, sure
 
 from anchorline import METHODS, Suite, adapt
-from anchorline.choices import override
 from anchorline.detection import DETECTORS, local_scores, outliers
 from anchorline.encoders.feature_files import Features
 from anchorline.encoders.features import FeatureStore
@@ -19,6 +18,7 @@ from anchorline.evaluation.detection import detection
 from anchorline.evaluation.examining import UNFITTED
 from anchorline.measures.detection import resampled
 from anchorline.measures.resampling import Resamples, interval
+from anchorline.methods.settings import override
 from anchorline.scores import mcm
 
 TEST = sure(
@@ -144,7 +144,7 @@ def test_detectors_are_fitted_on_train_and_chosen_on_val(tiny_encoder, colours):
         assert torch.equal(said_of.logits, classifier.logits(views))
         assert torch.allclose(said_of.features @ known.weight.T + known.bias, said_of.logits, atol=1e-4)
     pixels, _ = store.pixels(tiny_encoder.geometry, colours.val)
-    made = classifier.views_of(outliers(pixels, colours.val.labels))
+    made = classifier.features_of(outliers(pixels, colours.val.labels))
     assert torch.equal(known.synthetic.logits, classifier.logits(made))
     assert known.synthetic.labels is None
     assert list(found.said) == ["test", "dark", "grey"]

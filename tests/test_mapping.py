@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from anchorline import METHODS, FeatureStore, Suite, UserError, adapt
-from anchorline.choices import override
+from anchorline.methods.settings import override
 from anchorline.studies.mapping import CLASSES, Mapped, draw_map, shifted_sample
 from anchorline.studies.neighbourhoods import agreement, by_chance, flattened, shares
 from anchorline.suites.images.image_set import ImageSet

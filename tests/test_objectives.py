@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchorline.objectives import Contrastive, CrossEntropy
+from anchorline.methods.objectives import Contrastive, CrossEntropy
 
 
 def case(seed: int, images: int = 7, classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,21 +10,23 @@ import torch
 from anchorline import Encoder, UserError
 from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.encoders.text_tower import TextTower
-from anchorline.tunables import Programs, Task
-from anchorline.tunables.image_program import canvas, frame_mask, program
-from anchorline.tunables.programs import Reprogrammed
+from anchorline.methods.tunables import Pretrained, Programs
+from anchorline.methods.tunables.image_program import canvas, frame_mask, program
+from anchorline.methods.tunables.programs import Reprogrammed
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("image_program_*.npz"))
 CLIP_MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
 CLIP_STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 
 
-def task(encoder: Encoder, classes: tuple[str, ...] = ("a cat", "a dog")) -> Task:
-    return Task(encoder, classes, SINGLE_TEMPLATE, encoder.encode_classes(classes, SINGLE_TEMPLATE), seed=3)
+def pretrained(encoder: Encoder, classes: tuple[str, ...] = ("a cat", "a dog")) -> Pretrained:
+    return Pretrained(
+        encoder, classes, SINGLE_TEMPLATE, encoder.encode_classes(classes, SINGLE_TEMPLATE), seed=3
+    )
 
 
 def reprogrammed(encoder: Encoder, **choices: object) -> Reprogrammed:
-    found = replace(Programs(), **choices).start(task(encoder))
+    found = replace(Programs(), **choices).start(pretrained(encoder))
     assert isinstance(found, Reprogrammed)
     return found
 
@@ -84,7 +86,7 @@ def test_a_frame_that_leaves_no_image_is_refused(tiny_encoder, choices):
 
 def test_only_rows_of_tokens_that_occur_are_trained(tiny_encoder):
     adaptation = reprogrammed(tiny_encoder)
-    tokens = task(tiny_encoder).tokens()
+    tokens = pretrained(tiny_encoder).tokens()
     assert adaptation.text_program.rows.shape == (len(tokens.unique()), 24)
     assert adaptation.text_program.positions.shape[0] == TextTower(tiny_encoder.model).needed(tokens[:, 0])
 
@@ -97,7 +99,7 @@ def test_the_text_program_changes_the_inputs_of_the_text_tower(tiny_encoder):
         for parameter in adaptation.text_program.parameters():
             parameter.normal_(generator=rng)
     model = tiny_encoder.model
-    tokens = task(tiny_encoder).tokens()[:, 0]
+    tokens = pretrained(tiny_encoder).tokens()[:, 0]
     rows, positions = adaptation.text_program.rows, adaptation.text_program.positions
     kept = model.token_embedding.weight.clone(), model.positional_embedding.clone()
     try:

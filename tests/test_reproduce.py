@@ -11,8 +11,8 @@ import pytest
 
 from anchorline import METHODS, UserError, comparing
 from anchorline.cli.reproduce import Reproduce, reproduce
+from anchorline.methods.hyperparameters import Training
 from anchorline.published import COLUMNS, Published
-from anchorline.recipe import Training
 from anchorline.recipes import RECIPES, Request, base, find_recipe, ftp_domainnet, ftp_imagenet_r, ftp_pascal
 from anchorline.recipes.miniature import few_classes
 from anchorline.suites.benchmarks import BENCHMARKS

@@ -8,7 +8,7 @@ import pytest
 
 from anchorline import METHODS
 from anchorline.errors import DivergedError
-from anchorline.searching import best_of, trials
+from anchorline.methods.selection import best_of, trials
 
 
 def test_trials_are_all_combinations_with_the_values_in_place():
@@ -24,10 +24,10 @@ def test_trials_are_all_combinations_with_the_values_in_place():
 
 
 def result(trial):
-    name, merit = trial
-    if merit is None:
+    name, val_score = trial
+    if val_score is None:
         raise DivergedError(f"{name} diverged")
-    return merit, name
+    return val_score, name
 
 
 def test_the_highest_merit_wins_and_ties_go_to_the_first():

@@ -17,18 +17,18 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
-from anchorline.holding import ByFTP
 from anchorline.measures.resampling import Resamples
+from anchorline.methods.constraints import ByFTP
+from anchorline.methods.segmentation_settings import override
 from anchorline.suites.masks.sets import Arrays, MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import METHODS, Architecture, adapt, load, load_backbone
-from anchorline.tasks.segmentation.augmenting import augment
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.decoders import DECODERS, find_decoder
 from anchorline.tasks.segmentation.measuring import counted, ious, mean_iou, measured
 from anchorline.tasks.segmentation.model import Segmenter, layer_of
 from anchorline.tasks.segmentation.problem import Masked, Segmentation, cross_entropy, evaluation_batch
-from anchorline.tasks.segmentation.settings import override
+from anchorline.training.augmentation import augment
 
 SIZE = 64
 SMALL = Architecture(size=(SIZE, SIZE))
@@ -422,8 +422,8 @@ class Impatient:
 def test_interrupted_and_resumed_is_the_same(name, backbone, suite, tmp_path, monkeypatch):
     row = brief(name)
     whole = adapt(backbone, suite, row, architecture=SMALL)
-    monkeypatch.setattr("anchorline.training.KEEP_EVERY", 0.0)
-    monkeypatch.setattr("anchorline.training.KEEP_SHARE", 1e9)
+    monkeypatch.setattr("anchorline.training.loop.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("anchorline.training.loop.KEEP_SHARE", 1e9)
     with pytest.raises(StopError):
         adapt(backbone, suite, row, architecture=SMALL, run=tmp_path / "run", narrator=Impatient())
     resumed = adapt(backbone, suite, row, architecture=SMALL, run=tmp_path / "run")

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from anchorline import METHODS, Encoder, FeatureStore, Suite, UserError, compare
-from anchorline.choices import override
+from anchorline.methods.settings import override
 from anchorline.selecting import chosen_by, learnt_suite
 
 

@@ -18,15 +18,16 @@ import torch
 from safetensors.torch import load_file
 
 from anchorline import METHODS, Encoder, FeatureStore, Suite, UserError, adapt
-from anchorline.augmentation import augment
-from anchorline.choices import override
 from anchorline.classification import Classification, Examples
 from anchorline.errors import DivergedError
-from anchorline.holding import Unconstrained
-from anchorline.objectives import CrossEntropy
-from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
-from anchorline.training import Trained, train
-from anchorline.tunables import BothTowers, Head, ImageTower, Task
+from anchorline.methods.constraints import Unconstrained
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.objectives import CrossEntropy
+from anchorline.methods.settings import override
+from anchorline.methods.tunables import BothTowers, Head, ImageTower, Pretrained
+from anchorline.training.augmentation import augment
+from anchorline.training.loop import Trained, train
+from anchorline.training.optimization import mixed_seed, optimizer_of, rate_at
 
 RECIPE = Training(epochs=3, batch=8, lr=1e-3)
 
@@ -39,13 +40,13 @@ def examples(suite: Suite, encoder: Encoder) -> tuple[Examples, Examples]:
     )
 
 
-def task(encoder: Encoder, suite: Suite) -> Task:
+def pretrained(encoder: Encoder, suite: Suite) -> Pretrained:
     captions = encoder.encode_classes(suite.classes, encoder.templates)
-    return Task(encoder, suite.classes, encoder.templates, captions)
+    return Pretrained(encoder, suite.classes, encoder.templates, captions)
 
 
 def run_loop(encoder: Encoder, suite: Suite, recipe: Training = RECIPE, **more: object) -> Trained:
-    adaptation = ImageTower().start(task(encoder, suite))
+    adaptation = ImageTower().start(pretrained(encoder, suite))
     problem = Classification(adaptation, CrossEntropy(), recipe.augmentation, *examples(suite, encoder))
     return train(problem, Unconstrained(), recipe, **more)
 
@@ -58,7 +59,7 @@ def test_it_learns_and_tells(tiny_encoder, colours, tmp_path):
     )
     steps = 8 * (len(colours.train) // 8)
     assert told == [(step, steps) for step in range(1, steps + 1)]
-    assert found.merit[0] == 1.0  # three colours
+    assert found.val_score[0] == 1.0  # three colours
     assert found.history[-1]["train_loss"] < found.history[0]["train_loss"]
     lines = [json.loads(line) for line in (tmp_path / "training.jsonl").read_text().splitlines()]
     assert lines == found.history
@@ -90,7 +91,7 @@ def test_early_stop_counts_from_the_best_epoch(tiny_encoder, colours):
 def test_batch_normalisation_keeps_its_statistics(tiny_encoder, colours):
     """Adapted encoders stay in evaluation mode, even where a loop says train()."""
     for tunable in (ImageTower(), BothTowers()):
-        adaptation = tunable.start(task(tiny_encoder, colours))
+        adaptation = tunable.start(pretrained(tiny_encoder, colours))
         adaptation.train()
         towers = [child for child in adaptation.children() if not isinstance(child, torch.nn.ParameterDict)]
         assert towers
@@ -98,7 +99,7 @@ def test_batch_normalisation_keeps_its_statistics(tiny_encoder, colours):
 
 
 def test_a_loss_that_is_no_number_stops_with_a_sentence(tiny_encoder, colours, tmp_path):
-    adaptation = Head().start(task(tiny_encoder, colours))
+    adaptation = Head().start(pretrained(tiny_encoder, colours))
     learn, choose = examples(colours, tiny_encoder)
     features = Examples(torch.ones(len(learn), 24), learn.labels)
 
@@ -113,7 +114,7 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(tiny_encoder, colours, t
     chosen = Examples(torch.ones(len(choose), 24), choose.labels)
     problem = Classification(adaptation, Broken(), "none", features, chosen)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.training.KEEP_EVERY", 0.0)
+        patch.setattr("anchorline.training.loop.KEEP_EVERY", 0.0)
         with pytest.raises(DivergedError, match=rf"is not finite at step 4 of .*last good .* {tmp_path}"):
             train(problem, Unconstrained(), RECIPE, run=tmp_path)
     kept = load_file(tmp_path / "checkpoint.safetensors")
@@ -131,7 +132,7 @@ def test_a_trial_that_diverges_loses_to_the_others(tiny_encoder, colours):
 
 def test_a_full_disk_stops_with_a_sentence_and_leaves_the_last_state(tiny_encoder, colours, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.training.KEEP_EVERY", 0.0)
+        patch.setattr("anchorline.training.loop.KEEP_EVERY", 0.0)
         calls = []
         real = os.fsync
 
@@ -199,7 +200,7 @@ def test_seeds_of_near_numbers_are_far_apart():
 
 
 def test_optimizers(tiny_encoder, colours):
-    adaptation = Head().start(task(tiny_encoder, colours))
+    adaptation = Head().start(pretrained(tiny_encoder, colours))
     adamw = optimizer_of(adaptation, Training(betas=(0.8, 0.95), eps=1e-6, weight_decay=0.3, lr=0.1))
     assert isinstance(adamw, torch.optim.AdamW)
     assert adamw.param_groups[0]["betas"] == (0.8, 0.95)
@@ -243,8 +244,8 @@ def environment(tmp_path: Path, **more: str) -> dict[str, str]:
 
 
 SLOWLY = """
-import sys, anchorline.training
-anchorline.training.KEEP_EVERY = 0.0
+import sys, anchorline.training.loop
+anchorline.training.loop.KEEP_EVERY = 0.0
 from anchorline.cli import main
 main(sys.argv[1:])
 """

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from anchorline.encoders.loading import load_encoder as load_encoder
     from anchorline.errors import UserError as UserError
     from anchorline.evaluating import evaluate as evaluate
-    from anchorline.methods import METHODS as METHODS
-    from anchorline.methods import Method as Method
+    from anchorline.methods.table import METHODS as METHODS
+    from anchorline.methods.table import Method as Method
     from anchorline.runs import load as load
     from anchorline.suites import SUITES as SUITES
     from anchorline.suites import Suite as Suite
@@ -29,8 +29,8 @@ _PUBLIC = {
     "Comparison": "anchorline.comparing",
     "Encoder": "anchorline.encoders.encoder",
     "FeatureStore": "anchorline.encoders.features",
-    "METHODS": "anchorline.methods",
-    "Method": "anchorline.methods",
+    "METHODS": "anchorline.methods.table",
+    "Method": "anchorline.methods.table",
     "SUITES": "anchorline.suites",
     "Suite": "anchorline.suites",
     "UserError": "anchorline.errors",

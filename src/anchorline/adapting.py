@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 
 from anchorline import runs, scores
-from anchorline.blends import ALPHAS
-from anchorline.choices import validate
 from anchorline.classification import Classification, Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
@@ -25,14 +23,15 @@ from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.merit import NONE, Merit, merit
-from anchorline.methods import Method, find_method
-from anchorline.movement import write_movement
-from anchorline.searching import best_of, trials
+from anchorline.methods.blends import ALPHAS
+from anchorline.methods.selection import LOWEST, ValScore, best_of, trials, val_score
+from anchorline.methods.settings import validate
+from anchorline.methods.table import Method, find_method
+from anchorline.methods.tunables import Labelled, Pretrained
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
-from anchorline.training import train
-from anchorline.tunables import Labelled, Task
+from anchorline.training.loop import train
+from anchorline.training.movement import write_movement
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +97,11 @@ def adapt(
             store.pixels(encoder.geometry, images, narrator.bar(f"{images.name}, decoding"))
     begun = time.perf_counter()
     reset_peak(encoder.device)
-    task = Task(
+    pretrained = Pretrained(
         encoder, suite.classes, templates, captions.vectors, seed,
         train=_labelled(suite.train, train_features), val=_labelled(suite.val, val_features),
     )  # fmt: skip
-    work = _Work(task, suite, store, directory, runs.configuration_hash(asked), narrator, trackers)
+    work = _Work(pretrained, suite, store, directory, runs.configuration_hash(asked), narrator, trackers)
     found = _trained_before(row, asked, reuse) or work.best(row)
     classifier = AdaptedClassifier(
         encoder=encoder,
@@ -137,7 +136,7 @@ def adapt(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    task: Task
+    pretrained: Pretrained
     suite: Suite
     store: FeatureStore
     directory: Path | None
@@ -148,15 +147,15 @@ class _Work:
     def best(self, row: Method) -> _Found:
         """The trial of the method's search that does best on val; ties go to the first."""
         if row.training is None or row.objective is None:
-            adaptation = row.tunable.start(self.task)
+            adaptation = row.tunable.start(self.pretrained)
             return _Found(adaptation.tuned(), adaptation.chosen)
         return best_of(enumerate(trials(row)), self._train)
 
-    def _train(self, trial: tuple[int, tuple[dict[str, Any], Method]]) -> tuple[Merit, _Found]:
+    def _train(self, trial: tuple[int, tuple[dict[str, Any], Method]]) -> tuple[ValScore, _Found]:
         number, (values, method) = trial
         assert method.training is not None
         assert method.objective is not None
-        adaptation = method.tunable.start(self.task)
+        adaptation = method.tunable.start(self.pretrained)
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         run = self.directory / f"trial-{number}" if self.directory else None
         problem = Classification(
@@ -166,18 +165,18 @@ class _Work:
         )  # fmt: skip
         trained = train(
             problem, method.constraint, method.training,
-            seed=self.task.seed, run=run, identity=self.identity,
+            seed=self.pretrained.seed, run=run, identity=self.identity,
             progress=self.narrator.bar(title, "steps"), trackers=self.trackers,
         )  # fmt: skip
         chosen = {**adaptation.chosen, **values, "epoch": float(trained.epoch)}
-        return trained.merit, _Found(trained.tuned, chosen, movement=trained.movement)
+        return trained.val_score, _Found(trained.tuned, chosen, movement=trained.movement)
 
     def _examples(self, images: ImageSet, pixels: bool) -> Examples:
         labels = torch.from_numpy(images.labels)
         if pixels:
-            inputs = torch.from_numpy(self.store.pixels(self.task.encoder.geometry, images)[0])
+            inputs = torch.from_numpy(self.store.pixels(self.pretrained.encoder.geometry, images)[0])
         else:
-            inputs = self.store.images(self.task.encoder, images).vectors
+            inputs = self.store.images(self.pretrained.encoder, images).vectors
         return Examples(inputs, labels)
 
     def clean(self) -> None:
@@ -202,12 +201,12 @@ def _blended(classifier: AdaptedClassifier, suite: Suite, store: FeatureStore) -
     """The strength of the blend with the best val accuracy; ties go to the lower cross-entropy."""
     assert suite.val.labels is not None
     labels = torch.from_numpy(suite.val.labels)
-    best, highest = 0.0, NONE
+    best, highest = 0.0, LOWEST
     with tempfile.TemporaryDirectory() as passing:  # nobody asks for these features again
         here = store.elsewhere(Path(passing))
         for alpha in ALPHAS:
             candidate = classifier.at(alpha)
-            found = merit(candidate.logits(candidate.views(here, suite.val)), labels)
+            found = val_score(candidate.logits(candidate.views(here, suite.val)), labels)
             if found > highest:
                 best, highest = alpha, found
     return replace(classifier, alpha=best, chosen={**classifier.chosen, "alpha": best})

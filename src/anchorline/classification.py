@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anchorline.augmentation import augment
 from anchorline.encoders.encoder import as_images
-from anchorline.merit import Merit, merit
-from anchorline.objectives import Objective
-from anchorline.recipe import Augmentation
-from anchorline.tunables import Adaptation
+from anchorline.methods.hyperparameters import Augmentation
+from anchorline.methods.objectives import Objective
+from anchorline.methods.selection import ValScore, val_score
+from anchorline.methods.tunables import AdaptedModel
+from anchorline.training.augmentation import augment
 
 _EVALUATION_BATCH = 256
 
@@ -51,7 +51,7 @@ class Classification:
         learn, choose: the examples of train and of val.
     """
 
-    model: Adaptation
+    model: AdaptedModel
     objective: Objective
     augmentation: Augmentation
     learn: Examples
@@ -89,8 +89,8 @@ class Classification:
             for start in range(0, len(self.choose), _EVALUATION_BATCH)
         ])  # fmt: skip
 
-    def judge(self) -> tuple[Merit, dict[str, float]]:
-        found = merit(self.val_logits(), self.choose.labels)
+    def judge(self) -> tuple[ValScore, dict[str, float]]:
+        found = val_score(self.val_logits(), self.choose.labels)
         return found, {"val_accuracy": 100 * found[0], "val_cross_entropy": -found[1]}
 
     def _template(self, step: int) -> int | None:

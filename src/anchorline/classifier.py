@@ -14,22 +14,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anchorline.blends import View
-from anchorline.choices import to_json
 from anchorline.encoders.captions import word_template
 from anchorline.encoders.encoder import Encoder, encode_pixels
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.parallel import Progress
-from anchorline.methods import Method
+from anchorline.methods.blends import LinearOutputs
+from anchorline.methods.settings import to_json
+from anchorline.methods.table import Method
+from anchorline.methods.tunables import AdaptedModel, Pretrained
 from anchorline.predicting import Prediction, predict
 from anchorline.suites.images.decode import Geometry
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.rgb import Pixels
-from anchorline.tunables import Adaptation, Task
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
+class FeaturePair:
     """Unit image features [N, D] under the adapted and under the untouched encoder. They may be the same
     tensor where nothing that images pass through was tuned, or the blend has no use for the second."""
 
@@ -81,10 +81,10 @@ class AdaptedClassifier:
         return replace(self, alpha=alpha)
 
     @cached_property
-    def adaptation(self) -> Adaptation:
+    def adaptation(self) -> AdaptedModel:
         """The encoder with its tuned parts in place, weights blended."""
-        task = Task(self.encoder, self.classes, self.templates, self.captions, self.seed)
-        adaptation = self.method.tunable.start(task)
+        pretrained = Pretrained(self.encoder, self.classes, self.templates, self.captions, self.seed)
+        adaptation = self.method.tunable.start(pretrained)
         adaptation.put(self.method.blend.weights(self.tuned, adaptation.tuned(), self.alpha))
         return adaptation.eval()
 
@@ -93,25 +93,25 @@ class AdaptedClassifier:
         """Pixels to features; the untouched encoder itself where images meet nothing that was tuned."""
         return AdaptedImages(self) if self.adaptation.changes_images else self.encoder
 
-    def views(self, store: FeatureStore, images: ImageSet, progress: Progress | None = None) -> Views:
+    def views(self, store: FeatureStore, images: ImageSet, progress: Progress | None = None) -> FeaturePair:
         """Features of a set, out of the store or kept there. Raises `UserError`."""
-        return Views(
+        return FeaturePair(
             store.images(self.image_encoder, images, progress).vectors,
             store.images(self.encoder, images).vectors,
         )
 
     @torch.no_grad()
-    def view(self, views: Views) -> View:
+    def view(self, views: FeaturePair) -> LinearOutputs:
         """Blended image features [N, D'] and the linear classifier that reads them."""
         weight, bias = self._head
         return self._blended(views, weight, bias, self.encoder.logit_scale)
 
-    def logits(self, views: Views) -> Tensor:
+    def logits(self, views: FeaturePair) -> Tensor:
         """Float32 [N, C]; a softmax over them gives the confidence."""
         return self.view(views).logits
 
     @torch.no_grad()
-    def cosines(self, views: Views) -> Tensor:
+    def cosines(self, views: FeaturePair) -> Tensor:
         """Cosines between images and class captions [N, C], as the adapted encoder sees both, blended."""
         return self._captioned(views).logits
 
@@ -123,7 +123,7 @@ class AdaptedClassifier:
         adapted = untouched if adapted is None else adapted.cpu()
         nothing, none = torch.zeros(0, untouched.shape[1]), torch.zeros(len(words))
         seen = self.method.blend.view(
-            View(nothing, adapted, none), View(nothing, untouched, none), self.alpha
+            LinearOutputs(nothing, adapted, none), LinearOutputs(nothing, untouched, none), self.alpha
         )
         return F.normalize(seen.weight, dim=-1)
 
@@ -131,14 +131,14 @@ class AdaptedClassifier:
     def caption_vectors(self) -> Tensor:
         """Unit vectors [C, D'] of the class captions, in the space of the blended features."""
         nothing = torch.zeros(0, self.captions.shape[1])
-        return F.normalize(self._captioned(Views(nothing, nothing)).weight, dim=-1)
+        return F.normalize(self._captioned(FeaturePair(nothing, nothing)).weight, dim=-1)
 
-    def _captioned(self, views: Views) -> View:
+    def _captioned(self, views: FeaturePair) -> LinearOutputs:
         return self._blended(views, self._class_vectors, torch.zeros(len(self.classes)), 1.0)
 
-    def _blended(self, views: Views, weight: Tensor, bias: Tensor, scale: float) -> View:
-        untouched = View(views.untouched, scale * self.captions, torch.zeros(len(self.classes)))
-        return self.method.blend.view(View(views.adapted, weight, bias), untouched, self.alpha)
+    def _blended(self, views: FeaturePair, weight: Tensor, bias: Tensor, scale: float) -> LinearOutputs:
+        untouched = LinearOutputs(views.untouched, scale * self.captions, torch.zeros(len(self.classes)))
+        return self.method.blend.view(LinearOutputs(views.adapted, weight, bias), untouched, self.alpha)
 
     @cached_property
     @torch.no_grad()
@@ -157,12 +157,12 @@ class AdaptedClassifier:
         """What it says of image files, in their order; see `anchorline.predicting.predict`."""
         return predict(self, images, bad_images)
 
-    def views_of(self, pixels: Pixels) -> Views:
+    def features_of(self, pixels: Pixels) -> FeaturePair:
         """uint8 [N, H, W, 3], decoded with the encoder's geometry -> features."""
         adapted = self.image_encoder.encode_images(pixels)
         if not self.adaptation.changes_images or not self.method.blend.needs_pretrained:
-            return Views(adapted, adapted)
-        return Views(adapted, self.encoder.encode_images(pixels))
+            return FeaturePair(adapted, adapted)
+        return FeaturePair(adapted, self.encoder.encode_images(pixels))
 
 
 class AdaptedImages:

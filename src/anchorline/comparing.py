@@ -28,7 +28,7 @@ from anchorline.evaluation import (
 )
 from anchorline.facts import facts, guarantee, notes, plan
 from anchorline.measures.resampling import Resamples
-from anchorline.methods import SHOWN, UNTOUCHED, Method, find_method
+from anchorline.methods.table import SHOWN, UNTOUCHED, Method, find_method
 from anchorline.origin import table_of
 from anchorline.published import Published, beside, write_published
 from anchorline.report import MethodDetails, write_report

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.blends import ALPHAS
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
@@ -15,6 +14,7 @@ from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.evaluation import AXES, axes, outcomes
 from anchorline.facts import suite_hash
+from anchorline.methods.blends import ALPHAS
 from anchorline.runs import configuration_hash, request_of
 from anchorline.suites.suite import Suite
 

@@ -12,7 +12,7 @@ from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.evaluation import Options, corruption, examine, measure, outcomes
 from anchorline.facts import origin
-from anchorline.methods import METHODS, UNTOUCHED
+from anchorline.methods.table import METHODS, UNTOUCHED
 from anchorline.origin import Origin, table_of
 from anchorline.runs import configuration_hash, request_of
 from anchorline.suites.suite import Suite

@@ -85,7 +85,7 @@ def _decoded(classifier: AdaptedClassifier, path: str) -> Pixels | str:
 
 
 def _predictions(classifier: AdaptedClassifier, images: list[tuple[str, Pixels]]) -> Iterator[Prediction]:
-    logits = classifier.logits(classifier.views_of(np.stack([pixels for _, pixels in images])))
+    logits = classifier.logits(classifier.features_of(np.stack([pixels for _, pixels in images])))
     confidence, best = scores.msp(logits), logits.argmax(1)
     for (path, _), sure, index in zip(images, confidence.tolist(), best.tolist(), strict=True):
         nearest = classifier.classes[index]

@@ -18,10 +18,10 @@ from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.evaluation import Examined, Metric
 from anchorline.measures.paired import differences
-from anchorline.methods import Method
-from anchorline.movement import COLUMNS as MOVEMENT_COLUMNS
-from anchorline.movement import read_movement
+from anchorline.methods.table import Method
 from anchorline.suites.suite import Suite
+from anchorline.training.movement import COLUMNS as MOVEMENT_COLUMNS
+from anchorline.training.movement import read_movement
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,14 +11,14 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from anchorline.choices import from_json, to_json
 from anchorline.classifier import AdaptedClassifier
 from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.loading import load_encoder
 from anchorline.engine.storage import write_tensors, write_text
 from anchorline.errors import UserError
-from anchorline.methods import Method
+from anchorline.methods.settings import from_json, to_json
+from anchorline.methods.table import Method
 from anchorline.suites.suite import Suite
 from anchorline.version import __version__, commit
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from anchorline.errors import UserError
-from anchorline.methods import Method
+from anchorline.methods.table import Method
 from anchorline.suites.images.image_set import joined
 from anchorline.suites.suite import Suite
 

@@ -18,11 +18,11 @@ from anchorline.evaluation import Examined, Outcome
 from anchorline.evaluation.confidence import temperature_of
 from anchorline.measures.calibration import reliability
 from anchorline.measures.selective import risk_coverage
+from anchorline.methods.tunables.programs import Reprogrammed
 from anchorline.report import Changed, Histogram, MethodDetails, Mistake
 from anchorline.suites.images.decode import decode
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.rgb import open_rgb, quiet_pillow
-from anchorline.tunables.programs import Reprogrammed
 
 THUMBNAIL = 96  # pixels
 MISTAKES, MISTAKES_PER_SET = 48, 12

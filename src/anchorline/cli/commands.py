@@ -22,7 +22,7 @@ from anchorline.engine.distributed import is_main_process
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.facts import unfit
-from anchorline.methods import SHOWN
+from anchorline.methods.table import SHOWN
 from anchorline.runs import load
 
 

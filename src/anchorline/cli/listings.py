@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from anchorline.cli.arguments import Encoders, Methods
 from anchorline.encoders.loading import BUNDLED
 from anchorline.errors import UserError
-from anchorline.methods import METHODS
+from anchorline.methods.table import METHODS
 
 
 def methods(command: Methods) -> None:

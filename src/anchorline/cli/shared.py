@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 
-from anchorline.choices import override, override_each, validate
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent, terminal
 from anchorline.errors import UserError
-from anchorline.methods import METHODS, Method, find_method
+from anchorline.methods.settings import override, override_each, validate
+from anchorline.methods.table import METHODS, Method, find_method
 
 
 def settings_of(given: Sequence[str]) -> dict[str, str]:

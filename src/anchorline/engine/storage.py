@@ -66,35 +66,3 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
             return {name: stored.get_tensor(name) for name in stored.keys()}, facts  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
-
-
-def flatten(state: dict[str, Any]) -> tuple[dict[str, Tensor], Any]:
-    """An optimizer's `state_dict` as named tensors and the JSON values around them."""
-    tensors: dict[str, Tensor] = {}
-
-    def walk(value: Any, path: str) -> Any:
-        if isinstance(value, Tensor):
-            tensors[path] = value
-            return {"tensor": path}
-        if isinstance(value, dict):
-            return {"dict": [[key, walk(item, f"{path}.{key}")] for key, item in value.items()]}
-        if isinstance(value, list | tuple):
-            kind = "list" if isinstance(value, list) else "tuple"
-            return {kind: [walk(item, f"{path}.{i}") for i, item in enumerate(value)]}
-        return {"value": value}
-
-    return tensors, walk(state, "optimizer")
-
-
-def unflatten(tensors: dict[str, Tensor], facts: Any) -> Any:
-    """The inverse of `flatten`."""
-    ((kind, value),) = facts.items()
-    if kind == "tensor":
-        return tensors[value].clone()
-    if kind == "dict":
-        return {key: unflatten(tensors, item) for key, item in value}
-    if kind == "list":
-        return [unflatten(tensors, item) for item in value]
-    if kind == "tuple":
-        return tuple(unflatten(tensors, item) for item in value)
-    return value

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from anchorline import detection
-from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.classifier import AdaptedClassifier, FeaturePair
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.parallel import Progress
 from anchorline.evaluation.examined import Examined
@@ -76,7 +76,7 @@ def _at_most(most: int, classifier: AdaptedClassifier, images: ImageSet, store: 
     if len(images) <= most:
         return outcome(classifier, images, views)
     rows = torch.linspace(0, len(images) - 1, most).long()
-    part = Views(views.adapted[rows], views.untouched[rows])
+    part = FeaturePair(views.adapted[rows], views.untouched[rows])
     return outcome(classifier, images.select(rows.numpy()), part)
 
 
@@ -91,7 +91,7 @@ def _known(
     else:
         synthetic = nothing(val)
     none = torch.zeros(0, classifier.captions.shape[1])
-    head = classifier.view(Views(none, none))
+    head = classifier.view(FeaturePair(none, none))
     return detection.Known(
         train=train,
         train_labels=train.truth,
@@ -127,7 +127,7 @@ def _with_patches(
     return replace(said, local=store.local(side, images, captions, compute))
 
 
-def _synthetic(classifier: AdaptedClassifier, val: ImageSet, store: FeatureStore) -> Views:
+def _synthetic(classifier: AdaptedClassifier, val: ImageSet, store: FeatureStore) -> FeaturePair:
     """Features of synthetic outliers made of val."""
     assert val.labels is not None
     labels = val.labels
@@ -139,7 +139,7 @@ def _synthetic(classifier: AdaptedClassifier, val: ImageSet, store: FeatureStore
         return detection.outliers(pixels[chosen], labels[chosen])
 
     what = f"synthetic outliers {sha256(labels.tobytes()).hexdigest()} {len(chosen)}"
-    return Views(
+    return FeaturePair(
         store.made_of(classifier.image_encoder, val, what, make),
         store.made_of(classifier.encoder, val, what, make),
     )

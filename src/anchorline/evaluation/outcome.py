@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from anchorline import scores
-from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.classifier import AdaptedClassifier, FeaturePair
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.parallel import Progress
 from anchorline.suites.images.image_set import ImageSet
@@ -57,7 +57,7 @@ class Outcome:
         return self.predicted.eq(self.truth)
 
 
-def outcome(classifier: AdaptedClassifier, images: ImageSet, views: Views) -> Outcome:
+def outcome(classifier: AdaptedClassifier, images: ImageSet, views: FeaturePair) -> Outcome:
     seen, cosines = classifier.view(views), classifier.cosines(views)
     logits = seen.logits
     if images.merged:

@@ -13,9 +13,9 @@ from anchorline.encoders.features import FeatureStore
 from anchorline.encoders.loading import BUNDLED, load_encoder
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.methods import Method
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.table import Method
 from anchorline.published import Published
-from anchorline.recipe import Training
 from anchorline.recipes.miniature import few_classes, miniature
 from anchorline.suites.benchmarks import BENCHMARKS
 from anchorline.suites.suite import Suite

@@ -36,7 +36,7 @@ from pathlib import Path
 
 from anchorline.encoders.features import FeatureStore
 from anchorline.encoders.loading import BUNDLED, load_encoder
-from anchorline.methods import Search
+from anchorline.methods.table import Search
 from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, suite_of
 from anchorline.recipes.miniature import brief

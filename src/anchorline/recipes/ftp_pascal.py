@@ -33,7 +33,7 @@ from pathlib import Path
 
 from anchorline.encoders.loading import BUNDLED
 from anchorline.errors import UserError
-from anchorline.methods import Search
+from anchorline.methods.table import Search
 from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, root_of
 from anchorline.recipes.miniature import NOTE, brief

@@ -9,8 +9,8 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from anchorline.methods import Method
-from anchorline.recipe import Training
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.table import Method
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.labels import columns_of
 from anchorline.suites.suite import Suite

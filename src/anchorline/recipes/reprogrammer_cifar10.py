@@ -44,14 +44,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from anchorline.blends import Residual
-from anchorline.methods import Method, find_method
-from anchorline.objectives import Contrastive
-from anchorline.recipe import Training
+from anchorline.methods.blends import Residual
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.objectives import Contrastive
+from anchorline.methods.table import Method, find_method
+from anchorline.methods.tunables import Programs
 from anchorline.recipes.base import Recipe, Request, compare_as_published, suite_of, warm_up
 from anchorline.recipes.zero_shot import zero_shot
 from anchorline.suites.benchmarks.replicas import cifar
-from anchorline.tunables import Programs
 
 NAME = "reprogrammer-cifar10"
 ENCODER = "ViT-B-32:openai"

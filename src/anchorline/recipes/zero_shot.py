@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from anchorline.methods import UNTOUCHED
+from anchorline.methods.table import UNTOUCHED
 from anchorline.published import Published
 
 SOURCE = "open_clip, docs/openclip_results.csv (commit 89fb801)"

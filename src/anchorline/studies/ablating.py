@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.blends import ALPHAS
-from anchorline.choices import override, validate
 from anchorline.comparing import Comparison, compare
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
@@ -18,7 +16,9 @@ from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
-from anchorline.methods import METHODS, UNTOUCHED, Method, find_method
+from anchorline.methods.blends import ALPHAS
+from anchorline.methods.settings import override, validate
+from anchorline.methods.table import METHODS, UNTOUCHED, Method, find_method
 from anchorline.studies.ablation_figure import AXES
 from anchorline.studies.ablation_page import write_ablation
 from anchorline.studies.ablations import REPROGRAMMER, Ablation, find_ablation

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from anchorline.choices import override
 from anchorline.errors import UserError
-from anchorline.methods import METHODS
+from anchorline.methods.settings import override
+from anchorline.methods.table import METHODS
 
 # What is ablated unless another row is given. At its released rate: an ablation changes one thing, and a
 # search would choose another rate for each variant.

@@ -18,7 +18,7 @@ from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.evaluation import Metric, changes
 from anchorline.facts import origin, plan
-from anchorline.methods import UNTOUCHED
+from anchorline.methods.table import UNTOUCHED
 from anchorline.origin import table_of
 from anchorline.published import Published, beside, write_published
 from anchorline.results import write_table

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.methods import UNTOUCHED
+from anchorline.methods.table import UNTOUCHED
 from anchorline.report.figures import (
     ACCENT,
     COLOURS,

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from anchorline.encoders.encoder import Encoder
-from anchorline.tunables import Adaptation
-from anchorline.tunables.programs import Reprogrammed
+from anchorline.methods.tunables import AdaptedModel
+from anchorline.methods.tunables.programs import Reprogrammed
 
 _TOWER = "tower."
 
 
 def carried(
-    before: Adaptation, old: Sequence[str], fresh: Adaptation, classes: Sequence[str]
+    before: AdaptedModel, old: Sequence[str], fresh: AdaptedModel, classes: Sequence[str]
 ) -> dict[str, Tensor]:
     """The tuned tensors of `before`, of `old` classes, in the shapes of `fresh`, of `classes`, which hold the
     old ones.
@@ -42,7 +42,7 @@ def carried(
     return grown
 
 
-def _row_of(adaptation: Adaptation) -> Tensor:
+def _row_of(adaptation: AdaptedModel) -> Tensor:
     """The text program's row of each token, int64 [vocabulary], on the CPU."""
     assert isinstance(adaptation, Reprogrammed)
     assert adaptation.text_program is not None

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from anchorline.blends import Weights
 from anchorline.classification import Examples
 from anchorline.classifier import AdaptedClassifier
 from anchorline.constraints import FTP
@@ -20,9 +19,9 @@ from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import read_tensors, write_tensors
-from anchorline.holding import Constraint
-from anchorline.recipe import mixed_seed
-from anchorline.resuming import CHECKPOINT
+from anchorline.methods.blends import Weights
+from anchorline.methods.constraints import Constraint
+from anchorline.methods.tunables import AdaptedModel, Pretrained, TunableModel
 from anchorline.runs import TENSORS, learnt_from, templates_of
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.tasks.continual.growing import as_of, carried
@@ -30,8 +29,9 @@ from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.tasks.continual.problem import CurrentTask
 from anchorline.tasks.continual.rehearsal import stored
 from anchorline.tasks.continual.sequence import Rows, TaskSequence
-from anchorline.training import train
-from anchorline.tunables import Adaptation, Task, Tuned
+from anchorline.training.loop import train
+from anchorline.training.optimization import mixed_seed
+from anchorline.training.state import CHECKPOINT
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +71,8 @@ class Continued:
     def learns_on_val(self) -> bool:
         return self.constraint.learns_on_val
 
-    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
-        made = self.constraint.around(optimizer, model, validation)
+    def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
+        made = self.constraint.wrap(optimizer, model, validation)
         if isinstance(made, FTP):
             made.start_from_here()
         return made
@@ -100,9 +100,9 @@ class Learner:
         last, suite = len(self.setting.sequence), self.setting.sequence.suite
         known = self.setting.sequence.classes(last)
         places = [known.index(name) for name in suite.classes]
-        whole = replace(self._task(last, self.setting.encoder), classes=suite.classes,
+        whole = replace(self._pretrained(last, self.setting.encoder), classes=suite.classes,
                         captions=self.captions[places])  # fmt: skip
-        before = self.method.tunable.start(self._task(last, self.setting.encoder))
+        before = self.method.tunable.start(self._pretrained(last, self.setting.encoder))
         before.put(self.tuned(last))
         tuned = carried(before, known, self.method.tunable.start(whole), suite.classes)
         return replace(self._classifier(tuned, last), classes=suite.classes, captions=self.captions[places])
@@ -152,22 +152,22 @@ class Learner:
         )  # fmt: skip
         return Weights().weights(trained.tuned, begun, self.row.between)
 
-    def _start(self, task: int, before: dict[str, Tensor] | None) -> Adaptation:
+    def _start(self, task: int, before: dict[str, Tensor] | None) -> AdaptedModel:
         """What a task trains, with what the task before has left."""
         encoder, start = self.setting.encoder, self.method.tunable.start
         if before is None:
-            return start(self._task(task, encoder))
-        old = start(self._task(task - 1, encoder))
+            return start(self._pretrained(task, encoder))
+        old = start(self._pretrained(task - 1, encoder))
         old.put(before)
         held_to = as_of(encoder, before) if self.row.anchor == "previous task" else encoder
-        model = start(self._task(task, held_to))
+        model = start(self._pretrained(task, held_to))
         known, seen = (self.setting.sequence.classes(t) for t in (task - 1, task))
         model.put(carried(old, known, model, seen))
         return model
 
-    def _task(self, task: int, encoder: Encoder) -> Task:
+    def _pretrained(self, task: int, encoder: Encoder) -> Pretrained:
         classes = self.setting.sequence.classes(task)
-        return Task(
+        return Pretrained(
             encoder, classes, self.templates, self.captions[: len(classes)], self.setting.sequence.seed
         )
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from anchorline import scores
-from anchorline.classifier import AdaptedClassifier, Views
+from anchorline.classifier import AdaptedClassifier, FeaturePair
 from anchorline.encoders.features import FeatureStore
 from anchorline.evaluation import MSP_TEMPERATURE, Metric, Outcome, accuracy, axes, outcome
 from anchorline.measures.detection import with_intervals
 from anchorline.measures.resampling import Resamples
-from anchorline.merit import Merit, merit
+from anchorline.methods.selection import ValScore, val_score
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.tasks.continual.metrics import (
     Matrix,
@@ -61,17 +61,17 @@ def _said(
     return outcome(classifier, part, _views(classifier, images, rows, store))
 
 
-def _views(classifier: AdaptedClassifier, images: ImageSet, rows: Rows, store: FeatureStore) -> Views:
+def _views(classifier: AdaptedClassifier, images: ImageSet, rows: Rows, store: FeatureStore) -> FeaturePair:
     """Features of some images of a set. The adapted ones are not kept: nobody asks for them again."""
     untouched = store.images(classifier.encoder, images).vectors[rows]
     if not classifier.adaptation.changes_images:
-        return Views(untouched, untouched)
+        return FeaturePair(untouched, untouched)
     pixels, _ = store.pixels(classifier.encoder.geometry, images)
     adapted = [
         classifier.image_encoder.encode_images(pixels[rows[start : start + _BLOCK]])
         for start in range(0, len(rows), _BLOCK)
     ]
-    return Views(torch.cat(adapted), untouched)
+    return FeaturePair(torch.cat(adapted), untouched)
 
 
 def task_accuracies(said: Outcome, sequence: TaskSequence, task: int) -> list[Metric]:
@@ -115,12 +115,12 @@ def measure(
     yield from axes(replace(suite, shifts=shifts), found)
 
 
-def val_merit(classifier: AdaptedClassifier, sequence: TaskSequence, store: FeatureStore) -> Merit:
+def sequence_score(classifier: AdaptedClassifier, sequence: TaskSequence, store: FeatureStore) -> ValScore:
     """A_{1:N} on the val images of all tasks, a share, and minus their cross-entropy: in the end of all."""
     last, val = len(sequence), sequence.suite.val
     said = _said(classifier, sequence, last, val, sequence.rows(val, 1, last), store)
     every = [one.value / 100 for one in task_accuracies(said, sequence, last)]
-    return fmean(every), merit(said.logits, said.truth)[1]
+    return fmean(every), val_score(said.logits, said.truth)[1]
 
 
 def threshold(classifier: AdaptedClassifier, images: ImageSet, store: FeatureStore) -> float:

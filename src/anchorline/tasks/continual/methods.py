@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from anchorline.choices import override, override_each, validate
 from anchorline.errors import UserError, unknown
-from anchorline.holding import ByFTP, ByL2SP, Constraint
-from anchorline.methods import METHODS as ROWS
-from anchorline.methods import UNTOUCHED, Method
-from anchorline.objectives import CrossEntropy
-from anchorline.recipe import Training
-from anchorline.tunables import Head
+from anchorline.methods.constraints import ByFTP, ByL2SP, Constraint
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.objectives import CrossEntropy
+from anchorline.methods.settings import override, override_each, validate
+from anchorline.methods.table import METHODS as ROWS
+from anchorline.methods.table import UNTOUCHED, Method
+from anchorline.methods.tunables import Head
 
 
 @dataclass(frozen=True)

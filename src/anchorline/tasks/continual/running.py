@@ -14,11 +14,10 @@ from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.evaluation import Metric
 from anchorline.measures.resampling import Resamples
-from anchorline.merit import Merit
-from anchorline.searching import best_of, trials
+from anchorline.methods.selection import ValScore, best_of, trials
 from anchorline.tasks.continual import record
 from anchorline.tasks.continual.learning import Learner, Setting
-from anchorline.tasks.continual.measuring import TASK, examine, measure, threshold, val_merit
+from anchorline.tasks.continual.measuring import TASK, examine, measure, sequence_score, threshold
 from anchorline.tasks.continual.methods import ContinualMethod, check
 from anchorline.tasks.continual.record import Learnt
 
@@ -79,8 +78,8 @@ def _chosen(
     each, in percent."""
     tried: dict[str, float] = {}
 
-    def judged(learner: Learner) -> tuple[Merit, Learner]:
-        found = val_merit(learner.classifier(len(setting.sequence)), setting.sequence, setting.store)
+    def judged(learner: Learner) -> tuple[ValScore, Learner]:
+        found = sequence_score(learner.classifier(len(setting.sequence)), setting.sequence, setting.store)
         tried[", ".join(f"{path} {value:g}" for path, value in learner.values.items())] = 100 * found[0]
         return found, learner
 

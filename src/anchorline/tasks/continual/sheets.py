@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from anchorline.methods import UNTOUCHED
+from anchorline.methods.table import UNTOUCHED
 from anchorline.report.cells import DASH, signed
 from anchorline.studies.figure_page import Sheet
 from anchorline.tasks.continual.figures import shown

@@ -14,10 +14,8 @@ from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.merit import Merit
-from anchorline.movement import write_movement
+from anchorline.methods.selection import ValScore, best_of, trials
 from anchorline.runs import configuration_hash, finished, holds_another
-from anchorline.searching import best_of, trials
 from anchorline.suites.images.decode import MEMORY_LIMIT
 from anchorline.suites.masks.sets import IGNORED, MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
@@ -28,7 +26,8 @@ from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.problem import Masked, Segmentation
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
-from anchorline.training import Trained, train
+from anchorline.training.loop import Trained, train
+from anchorline.training.movement import write_movement
 
 
 @dataclass(frozen=True)
@@ -157,10 +156,10 @@ class _Work:
 
         def result(
             trial: tuple[int, tuple[dict[str, Any], SegmentationMethod]],
-        ) -> tuple[Merit, tuple[Trained, dict[str, float]]]:
+        ) -> tuple[ValScore, tuple[Trained, dict[str, float]]]:
             number, (values, row) = trial
             trained = self._train(row, number, values, learn, choose)
-            return trained.merit, (trained, values)
+            return trained.val_score, (trained, values)
 
         return best_of(enumerate(trials(method)), result)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from anchorline.errors import UserError, unknown
-from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
-from anchorline.methods import Search
-from anchorline.recipe import Training
+from anchorline.methods.constraints import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.table import Search
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.model import layer_of
 

@@ -9,9 +9,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from anchorline.methods.tunables import TunableModel
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.decoders import decoded_by, find_decoder
-from anchorline.tunables import Tuned
 
 Precision = Literal["auto", "float32", "bf16"]  # as in `Training`
 
@@ -25,7 +25,7 @@ _HEAD = re.compile(r"_conv_head|_bn1")
 _NUMBERED = re.compile(r"(?:_?blocks|features|stages|layers)\.\d+")
 
 
-class Segmenter(Tuned):
+class Segmenter(TunableModel):
     """A new decoder on a copy of a pre-trained backbone, whose normalisation statistics stay as they were.
 
     Args:
@@ -50,15 +50,11 @@ class Segmenter(Tuned):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.__dict__["backbone"] = backbone  # no part of this module: its weights are frozen and not ours
+        self.backbone = backbone
         self.classes, self.layer_decay = classes, layer_decay
         self.network = decoded_by(find_decoder(decoder, backbone), backbone, classes, width, seed)
         for name, parameter in self.network.encoder.named_parameters():  # type: ignore[union-attr]
             parameter.requires_grad_(any(fnmatchcase(name, pattern) for pattern in parameters))
-
-    @property
-    def backbone(self) -> Backbone:
-        return cast(Backbone, self.__dict__["backbone"])
 
     def forward(self, images: Tensor) -> Tensor:
         """Pixels in [0, 1], float32 [N, 3, H, W] -> logits [N, C, H, W]."""

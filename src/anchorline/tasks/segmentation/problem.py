@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anchorline.encoders.encoder import as_images
-from anchorline.merit import Merit
-from anchorline.recipe import Augmentation
+from anchorline.methods.hyperparameters import Augmentation
+from anchorline.methods.selection import ValScore
 from anchorline.suites.masks.sets import IGNORED
-from anchorline.tasks.segmentation.augmenting import augment
 from anchorline.tasks.segmentation.measuring import counted, mean_iou
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
+from anchorline.training.augmentation import augment
 
 _EVALUATION_BATCH = 32  # images that are computed at once without gradients, at most,
 _EVALUATED = 2**27  # and their logits: 512 MiB in float32
@@ -75,7 +75,7 @@ class Segmentation:
         logits = self.model(as_images(self.choose.images[chosen], self.device))
         return cross_entropy(logits, self.choose.masks[chosen].to(self.device).long())
 
-    def judge(self) -> tuple[Merit, dict[str, float]]:
+    def judge(self) -> tuple[ValScore, dict[str, float]]:
         size = evaluation_batch(self.model.classes, *self.choose.masks.shape[1:])
         counts, losses = [], []
         for images, masks in zip(

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from anchorline.encoders.captions import captions_of, word_template
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.text_tower import TextTower
-from anchorline.logistic import LinearHead, fit_head
-from anchorline.tunables.tuned import Tuned
+from anchorline.methods.tunables.linear_probe import LinearHead, fit_head
+from anchorline.methods.tuned import TunableModel
 
 _WORDS = 256  # encoded at a time
 
@@ -29,7 +29,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Pretrained:
     """One encoder and the classes that it is to tell apart.
 
     Attributes:
@@ -73,7 +73,7 @@ class Task:
         return torch.Generator().manual_seed(self.seed)
 
 
-class Adaptation(Tuned):
+class AdaptedModel(TunableModel):
     """An encoder with tuned parts.
 
     Fresh from `Tunable.start` it computes what the untouched encoder does, unless its tunable says otherwise.
@@ -83,15 +83,15 @@ class Adaptation(Tuned):
     changes_images = False  # whether image features differ from those of the untouched encoder
     templates = 1  # captions of a class that training may draw from
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, pretrained: Pretrained) -> None:
         super().__init__()
-        self.__dict__["task"] = task  # no part of this module: its weights are frozen and not ours
+        self.pretrained = pretrained
         self.chosen: dict[str, float] = {}  # hyper-parameters that starting has chosen on val
-        self.register_buffer("captions", task.captions.to(task.encoder.device), persistent=False)
+        self.register_buffer("captions", pretrained.captions.to(pretrained.encoder.device), persistent=False)
 
     @property
     def encoder(self) -> Encoder:
-        return cast(Task, self.__dict__["task"]).encoder
+        return self.pretrained.encoder
 
     def features(self, images: Tensor) -> Tensor:
         """Pixels in [0, 1], float32 [N, 3, H, W] -> unit vectors [N, D]."""
@@ -131,13 +131,13 @@ class Adaptation(Tuned):
             return features.float() @ weight.float().T + bias.float()
 
 
-class Captioned(Adaptation):
+class Captioned(AdaptedModel):
     """An adaptation whose class vectors come out of a text tower anew each time."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self.register_buffer("tokens", task.tokens(), persistent=False)
-        self.templates = len(task.templates)
+    def __init__(self, pretrained: Pretrained) -> None:
+        super().__init__(pretrained)
+        self.register_buffer("tokens", pretrained.tokens(), persistent=False)
+        self.templates = len(pretrained.templates)
 
     def encode(self, tokens: Tensor) -> Tensor:
         """int64 [N, L] -> unit vectors [N, D]."""
@@ -148,8 +148,8 @@ class Captioned(Adaptation):
         return self._mean(tokens) if template is None else self.encode(tokens[:, template])
 
     def word_vectors(self, words: Sequence[str]) -> Tensor | None:
-        task = cast(Task, self.__dict__["task"])
-        tokens = replace(task, classes=tuple(words), templates=word_template(task.templates)).tokens()
+        templates = word_template(self.pretrained.templates)
+        tokens = replace(self.pretrained, classes=tuple(words), templates=templates).tokens()
         return torch.cat([self._mean(part) for part in torch.split(tokens, _WORDS)])
 
     def _mean(self, tokens: Tensor) -> Tensor:
@@ -170,5 +170,16 @@ class Tunable(Protocol):
     def changes_images(self) -> bool:
         """Whether training looks at pixels; else at features of the untouched encoder."""
 
-    def start(self, task: Task) -> Adaptation:
+    def start(self, pretrained: Pretrained) -> AdaptedModel:
         """The encoder with what is trained at its first values. Raises `UserError`."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Nothing is trained: the encoder's own zero-shot classifier (arXiv 2103.00020, section 3.1)."""
+
+    name = "nothing"
+    changes_images = False
+
+    def start(self, pretrained: Pretrained) -> AdaptedModel:
+        return AdaptedModel(pretrained)

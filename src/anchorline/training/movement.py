@@ -12,14 +12,14 @@ from torch.optim import Optimizer
 from anchorline.constraints import FTP, TPGM
 from anchorline.constraints.projection import row_norms
 from anchorline.engine.storage import write_text
-from anchorline.tunables import Tuned
+from anchorline.methods.tunables import TunableModel
 
 FILE = "movement.csv"
 COLUMNS = ["epoch", "parameter", "deviation", "radius"]
 
 
 @torch.no_grad()
-def movement(model: Tuned, optimizer: Optimizer, epoch: int) -> list[list[Any]]:
+def movement(model: TunableModel, optimizer: Optimizer, epoch: int) -> list[list[Any]]:
     """Rows of COLUMNS, one for each trained parameter that has a pre-trained value.
 
     The deviation is that of its farthest row, |W - W0| as a sum of absolute values; the radius is what a

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Tuned(nn.Module):
+class TunableModel(nn.Module):
     """A model whose parameters that require gradients are what is tuned; nothing else is saved.
 
     Statistics of normalisation layers are no parameters: keep such layers in evaluation mode.

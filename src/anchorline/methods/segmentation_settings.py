@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import get_type_hints
 
-from anchorline.choices import parsed, put, without
 from anchorline.errors import NoSuchFieldError, UserError
-from anchorline.recipe import check_training
+from anchorline.methods.hyperparameters import check_training
+from anchorline.methods.selection import put
+from anchorline.methods.settings import parsed, without
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 
 _PARTS = ("training", "constraint")

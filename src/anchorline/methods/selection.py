@@ -1,18 +1,29 @@
-"""A small search: every combination of the values that a row of a table tries, and the best on val."""
+"""Model selection: the values that a row of a table tries, and what val says of each."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any, TypeVar
 
-from anchorline.choices import put
+import torch.nn.functional as F
+from torch import Tensor
+
 from anchorline.errors import DivergedError
-from anchorline.merit import Merit
 
 Row = TypeVar("Row", bound=Any)  # has `search`, and the fields that it names
 Trial = TypeVar("Trial")
 Result = TypeVar("Result")
+
+ValScore = tuple[float, float]
+LOWEST: ValScore = (-1.0, float("-inf"))  # below all others
+
+
+def val_score(logits: Tensor, labels: Tensor) -> ValScore:
+    """Accuracy in [0, 1] and, for ties, minus the cross-entropy, of logits [N, C] and labels int64 [N]."""
+    accuracy = float((logits.argmax(1) == labels).float().mean())
+    return accuracy, -float(F.cross_entropy(logits, labels))
 
 
 def trials(row: Row) -> Iterator[tuple[dict[str, Any], Row]]:
@@ -25,12 +36,20 @@ def trials(row: Row) -> Iterator[tuple[dict[str, Any], Row]]:
         yield dict(zip(paths, values, strict=True)), trial
 
 
-def best_of(tried: Iterable[Trial], result: Callable[[Trial], tuple[Merit, Result]]) -> Result:
-    """The result with the highest merit; ties go to the first.
+def put(method: Row, path: str, value: Any) -> Row:
+    """The row of a table with the field at `path` ("training.lr") replaced."""
+    part, dot, name = path.partition(".")
+    if dot:
+        value = dataclasses.replace(getattr(method, part), **{name: value})
+    return dataclasses.replace(method, **{part: value})
+
+
+def best_of(tried: Iterable[Trial], result: Callable[[Trial], tuple[ValScore, Result]]) -> Result:
+    """The result with the highest val_score; ties go to the first.
 
     A trial that diverges is lost, and the others may do well. Raises the last `DivergedError` if all do.
     """
-    best: tuple[Merit, Result] | None = None
+    best: tuple[ValScore, Result] | None = None
     failed: DivergedError | None = None
     for trial in tried:
         try:

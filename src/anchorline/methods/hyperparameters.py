@@ -1,4 +1,4 @@
-"""How a method's parameters are trained: the settings, and what follows from them alone."""
+"""How a method's parameters are trained: the hyper-parameters, and what they may be."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 from anchorline.errors import UserError
-from anchorline.tunables import Tuned
 
 Augmentation = Literal["none", "flip", "crop"]
 Schedule = Literal["cosine", "poly"]
@@ -69,31 +66,3 @@ def check_training(method: str, training: Training, least_epochs: int = 0) -> No
     if not all(0 <= beta < 1 for beta in training.betas):
         betas = ",".join(f"{beta:g}" for beta in training.betas)
         raise UserError(f"{method} has training.betas={betas}; give two shares from 0 to below 1")
-
-
-def optimizer_of(model: Tuned, training: Training) -> torch.optim.Optimizer:
-    groups = model.groups(training.lr)
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=training.lr, momentum=training.betas[0], weight_decay=training.weight_decay
-        )
-    return torch.optim.AdamW(
-        groups, lr=training.lr, betas=training.betas, eps=training.eps, weight_decay=training.weight_decay
-    )
-
-
-def rate_at(step: int, steps: int, warmup: float, schedule: Schedule = "cosine") -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then the schedule to zero."""
-    rise = warmup * steps
-    if step + 1 < rise:
-        return (step + 1) / rise
-    gone = max(0.0, step - rise) / max(1.0, steps - rise)
-    return (1 - gone) ** 0.9 if schedule == "poly" else 0.5 * (1 + math.cos(math.pi * gone))
-
-
-def mixed_seed(*numbers: int) -> int:
-    """One seed out of several, far from those of near numbers."""
-    mixed = 0
-    for number in numbers:
-        mixed = (mixed * 6364136223846793005 + number + 1442695040888963407) % 2**63
-    return mixed

@@ -15,12 +15,13 @@ from torch import Tensor
 from anchorline.engine.distributed import TIMEOUT, is_distributed, on_cpu
 from anchorline.engine.parallel import Progress
 from anchorline.errors import DivergedError, UserError
-from anchorline.holding import Constraint
-from anchorline.merit import Merit
-from anchorline.movement import movement
-from anchorline.problem import Problem
-from anchorline.recipe import Training, mixed_seed, optimizer_of, rate_at
-from anchorline.resuming import State, read_state, write_state
+from anchorline.methods.constraints import Constraint
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.selection import ValScore
+from anchorline.training.movement import movement
+from anchorline.training.optimization import mixed_seed, optimizer_of, rate_at
+from anchorline.training.problem import Problem
+from anchorline.training.state import State, read_state, write_state
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -31,10 +32,10 @@ KEEP_SHARE = 0.05  # of the time, at most, goes into writing them
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The tuned tensors of the best epoch, its merit on val, what happened, and how far the layers moved."""
+    """The tuned tensors of the best epoch, its score on val, what happened, and how far layers moved."""
 
     tuned: dict[str, Tensor]
-    merit: Merit
+    val_score: ValScore
     epoch: int
     history: list[dict[str, float]]
     movement: list[list[Any]]
@@ -126,7 +127,7 @@ class _Loop:
         self.per_epoch = len(problem) // self.batch
         self.steps = training.epochs * self.per_epoch
         try:
-            optimizer = constraint.around(optimizer_of(self.tuned, training), self.tuned, self._val_loss)
+            optimizer = constraint.wrap(optimizer_of(self.tuned, training), self.tuned, self._val_loss)
         except ValueError as error:
             raise UserError(f"{constraint.name}: {error}") from error
         self.peaks = [group["lr"] for group in optimizer.param_groups]
@@ -206,7 +207,7 @@ class _Loop:
 
     @torch.no_grad()
     def _look(self, loss: float, rate: float) -> None:
-        found_merit, judged = self.problem.judge()
+        score, judged = self.problem.judge()
         state = self.state
         epoch = state.step // self.per_epoch
         found = {
@@ -215,8 +216,8 @@ class _Loop:
         state.history.append(found)
         state.movement += movement(self.tuned, self.optimizer.optimizer, epoch)
         self.accelerator.log(found, step=state.step)
-        if found_merit > state.best:
-            state.best, state.best_epoch = found_merit, epoch
+        if score > state.best:
+            state.best, state.best_epoch = score, epoch
             state.best_tuned = self.tuned.tuned()
 
     def keep(self) -> None:

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from anchorline.constraints import FTP, L2SP, MARSSP, SPD, TPGM
 from anchorline.constraints.base import AnchorOptions, Constrained
-from anchorline.tunables import Tuned
+from anchorline.methods.tunables import TunableModel
 
 
 class Constraint(Protocol):
@@ -26,7 +26,7 @@ class Constraint(Protocol):
     def learns_on_val(self) -> bool:
         """Whether val trains something, beside choosing."""
 
-    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
+    def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
         """The optimizer that trains an adaptation under this constraint; `validation` gives the loss of the
         next batch of val."""
 
@@ -38,19 +38,19 @@ class Unconstrained:
     name = "none"
     learns_on_val = False
 
-    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
+    def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
         return optimizer
 
 
 class _Wrapping:
     """A constraint whose choices are its optimizer's arguments."""
 
-    wrapper: ClassVar[type[Constrained]]
+    aroundper: ClassVar[type[Constrained]]
     learns_on_val = False
 
-    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
+    def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
         named, where = _held(model)
-        return self.wrapper(optimizer, named, **vars(self), **where)
+        return self.aroundper(optimizer, named, **vars(self), **where)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ByL2SP(_Wrapping):
     decoupled: bool = False
 
     name = "l2-sp"
-    wrapper = L2SP
+    aroundper = L2SP
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ByMARSSP(_Wrapping):
     strength: float = 1e-4
 
     name = "mars-sp"
-    wrapper = MARSSP
+    aroundper = MARSSP
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class ByTPGM:
     name = "tpgm"
     learns_on_val = True
 
-    def around(self, optimizer: Optimizer, model: Tuned, validation: Callable[[], Tensor]) -> Optimizer:
+    def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
         named, where = _held(model)
         return TPGM(optimizer, named, validation, **asdict(self), **where)
 
@@ -122,7 +122,7 @@ class ByFTP(_Wrapping):
     exact: bool = False
 
     name = "ftp"
-    wrapper = FTP
+    aroundper = FTP
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,10 @@ class BySPD(_Wrapping):
     strength: float = 1.0
 
     name = "spd"
-    wrapper = SPD
+    aroundper = SPD
 
 
-def _held(model: Tuned) -> tuple[list[tuple[str, Any]], AnchorOptions]:
+def _held(model: TunableModel) -> tuple[list[tuple[str, Any]], AnchorOptions]:
     """Names of what is trained; the encoder's own weights as anchors, and what has none."""
     anchors = model.anchors()
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]

@@ -7,13 +7,14 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from anchorline.blends import Logits, Residual, Unblended, Weights
 from anchorline.errors import NoSuchFieldError, UserError, suggestion
-from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Unconstrained
-from anchorline.methods import Method, Search
-from anchorline.objectives import Contrastive, CrossEntropy
-from anchorline.recipe import Training, check_training
-from anchorline.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt
+from anchorline.methods.blends import Logits, Residual, Unblended, Weights
+from anchorline.methods.constraints import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Unconstrained
+from anchorline.methods.hyperparameters import Training, check_training
+from anchorline.methods.objectives import Contrastive, CrossEntropy
+from anchorline.methods.selection import put
+from anchorline.methods.table import Method, Search
+from anchorline.methods.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt
 
 Row = TypeVar("Row", bound=Any)  # a frozen dataclass of parts
 
@@ -113,14 +114,6 @@ def override_each(
         if refused and (strict or len(refused) == len(rows)):
             raise refused[0]
     return rows
-
-
-def put(method: Row, path: str, value: Any) -> Row:
-    """The row of a table with the field at `path` ("training.lr") replaced."""
-    part, dot, name = path.partition(".")
-    if dot:
-        value = dataclasses.replace(getattr(method, part), **{name: value})
-    return dataclasses.replace(method, **{part: value})
 
 
 def validate(method: Method) -> None:

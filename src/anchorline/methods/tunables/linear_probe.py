@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from anchorline.merit import merit
+from anchorline.methods.selection import val_score
 
 _ITERATIONS = 1000
 
@@ -49,7 +49,7 @@ def fit_head(
             model.fit(features.double().numpy(), labels.numpy())
         candidates.append(_both_rows(model, l2))
 
-    return max(candidates, key=lambda head: merit(head(val_features), val_labels))
+    return max(candidates, key=lambda head: val_score(head(val_features), val_labels))
 
 
 def _both_rows(model: LogisticRegression, l2: float) -> LinearHead:

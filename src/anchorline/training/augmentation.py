@@ -1,4 +1,4 @@
-"""Augmentation of images and of their masks, which the same seed moves alike."""
+"""Augmentation of training images, and of masks alike; the same for the same seed, whatever else is drawn."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
-from torchvision.tv_tensors import Image, Mask
 
-from anchorline.recipe import Augmentation
+from anchorline.methods.hyperparameters import Augmentation
 
 _MASK_DIMENSIONS = 3
 
@@ -23,6 +21,10 @@ def augment(pixels: Tensor, name: Augmentation, seeds: Sequence[int]) -> Tensor:
     """
     if name == "none":
         return pixels
+    # They take seconds, and whoever lists the methods does not need them.
+    from torchvision.transforms import v2
+    from torchvision.tv_tensors import Image, Mask
+
     steps: list[torch.nn.Module] = [v2.RandomHorizontalFlip()]
     if name == "crop":
         bicubic = v2.InterpolationMode.BICUBIC  # masks are scaled to the nearest pixel whatever this says

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anchorline.encoders.text_tower import TextTower
-from anchorline.tunables.base import Adaptation, Captioned, Task
+from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained
 
 
 class TunedTowers(Captioned):
@@ -18,9 +18,9 @@ class TunedTowers(Captioned):
 
     changes_images = True
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self.model = copy.deepcopy(task.encoder.model).eval().requires_grad_(True)
+    def __init__(self, pretrained: Pretrained) -> None:
+        super().__init__(pretrained)
+        self.model = copy.deepcopy(pretrained.encoder.model).eval().requires_grad_(True)
 
     @property
     def image_tower(self) -> nn.Module:
@@ -51,5 +51,5 @@ class BothTowers:
     name = "both towers"
     changes_images = True
 
-    def start(self, task: Task) -> Adaptation:
-        return TunedTowers(task)
+    def start(self, pretrained: Pretrained) -> AdaptedModel:
+        return TunedTowers(pretrained)

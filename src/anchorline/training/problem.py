@@ -7,15 +7,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from anchorline.merit import Merit
-from anchorline.tunables import Tuned
+from anchorline.methods.selection import ValScore
+from anchorline.methods.tunables import TunableModel
 
 
 class Problem(Protocol):
     """Examples to learn from, a loss, and a judgement on val. `len` is the number of examples."""
 
     @property
-    def model(self) -> Tuned:
+    def model(self) -> TunableModel:
         """What is trained, on `device`."""
 
     @property
@@ -37,5 +37,5 @@ class Problem(Protocol):
     def val_loss(self, rng: torch.Generator, size: int, step: int) -> Tensor:
         """The loss of `size` images of val, drawn by `rng`, with gradients: for what learns on val."""
 
-    def judge(self) -> tuple[Merit, dict[str, float]]:
+    def judge(self) -> tuple[ValScore, dict[str, float]]:
         """How the model does on val: what chooses the best epoch, and the figures to log."""

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
-from anchorline.tunables.base import Adaptation, Captioned, Task
-from anchorline.tunables.image_program import canvas, frame_mask, program
-from anchorline.tunables.text_program import TextProgram
+from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained
+from anchorline.methods.tunables.image_program import canvas, frame_mask, program
+from anchorline.methods.tunables.text_program import TextProgram
 
 
 @dataclass(frozen=True)
@@ -48,27 +48,27 @@ class Programs:
     def changes_images(self) -> bool:
         return self.image
 
-    def start(self, task: Task) -> Adaptation:
-        return Reprogrammed(task, self)
+    def start(self, pretrained: Pretrained) -> AdaptedModel:
+        return Reprogrammed(pretrained, self)
 
 
 class Reprogrammed(Captioned):
     """The untouched encoder behind its programs."""
 
-    def __init__(self, task: Task, choices: Programs) -> None:
-        super().__init__(task)
+    def __init__(self, pretrained: Pretrained, choices: Programs) -> None:
+        super().__init__(pretrained)
         self.choices, self.changes_images = choices, choices.changes_images
         self.text_program: TextProgram | None = None
         self.frame: nn.Parameter | None = None
         if choices.text:
             self.text_program = TextProgram(
-                TextTower(task.encoder.model), cast(Tensor, self.tokens).flatten(0, 1)
+                TextTower(pretrained.encoder.model), cast(Tensor, self.tokens).flatten(0, 1)
             )
         if choices.image:
-            self._add_frame(task, choices)
+            self._add_frame(pretrained, choices)
 
-    def _add_frame(self, task: Task, choices: Programs) -> None:
-        height, width = task.encoder.geometry.size
+    def _add_frame(self, pretrained: Pretrained, choices: Programs) -> None:
+        height, width = pretrained.encoder.geometry.size
         inner = (_side(height, 1 - 2 * choices.width), _side(width, 1 - 2 * choices.width))
         self.resize = (_side(height, choices.resize), _side(width, choices.resize))
         if not 0 <= choices.width < 0.5 or not 0 < choices.resize <= 1 or 0 in self.resize:
@@ -78,12 +78,12 @@ class Reprogrammed(Captioned):
                 "width in [0, 0.5) and a resize in (0, 1]"
             )
         mask = frame_mask((height, width), inner)
-        self.register_buffer("mask", mask.to(task.encoder.device), persistent=False)
+        self.register_buffer("mask", mask.to(pretrained.encoder.device), persistent=False)
         frame = torch.zeros(3, height, width)
         if choices.start_from == "normal":
-            frame.normal_(generator=task.generator())
+            frame.normal_(generator=pretrained.generator())
         frame *= mask  # nothing is learnt under the image
-        self.frame = nn.Parameter(frame.to(task.encoder.device))
+        self.frame = nn.Parameter(frame.to(pretrained.encoder.device))
 
     def features(self, images: Tensor) -> Tensor:
         return self.encoder.forward_images(self.tower_input(images))

@@ -9,31 +9,31 @@ from torch import Tensor, nn
 
 from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
-from anchorline.tunables.base import Adaptation, Captioned, Task
+from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained
 
 
 class TunedPrompt(Captioned):
     """Class vectors of "[v1] … [vM] class", the vectors shared by all classes."""
 
-    def __init__(self, task: Task, words: str) -> None:
+    def __init__(self, pretrained: Pretrained, words: str) -> None:
         # One caption a class, "a photo of a class", whose first words give way to the vectors.
-        task = replace(task, templates=(f"{words} {{}}",))
-        super().__init__(task)
-        tokenizer = task.encoder.tokenizer
-        alone = tokenizer([words])[0].to(task.encoder.device)
-        first = task.tokens()[:, 0]
+        pretrained = replace(pretrained, templates=(f"{words} {{}}",))
+        super().__init__(pretrained)
+        tokenizer = pretrained.encoder.tokenizer
+        alone = tokenizer([words])[0].to(pretrained.encoder.device)
+        first = pretrained.tokens()[:, 0]
         same = (first == alone).all(0).long().cumprod(0).bool()
         # What starts every caption: a start-of-text token, if the tokenizer has one, and the words.
         length = int(same.sum())
-        blank = tokenizer([""])[0].to(task.encoder.device)
+        blank = tokenizer([""])[0].to(pretrained.encoder.device)
         begin = int((blank == alone).long().cumprod(0).sum())
         if length <= begin:
             raise UserError(
-                f"the tokenizer of {task.encoder.name} gives the words {words!r} no tokens of their own at "
-                "the start of a caption; give other words with --set tunable.words=…"
+                f"the tokenizer of {pretrained.encoder.name} gives the words {words!r} no tokens of their "
+                "own at the start of a caption; give other words with --set tunable.words=…"
             )
         self.begin, self.end = begin, length
-        embedding = TextTower(task.encoder.model).embedding.weight
+        embedding = TextTower(pretrained.encoder.model).embedding.weight
         self.context = nn.Parameter(embedding[alone[begin:length]].detach().clone())
 
     def encode(self, tokens: Tensor) -> Tensor:
@@ -57,5 +57,5 @@ class Prompt:
     name = "prompt context"
     changes_images = False
 
-    def start(self, task: Task) -> Adaptation:
-        return TunedPrompt(task, self.words)
+    def start(self, pretrained: Pretrained) -> AdaptedModel:
+        return TunedPrompt(pretrained, self.words)

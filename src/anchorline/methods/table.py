@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from anchorline.blends import Blend, Residual, Unblended, Weights
 from anchorline.errors import unknown
-from anchorline.holding import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
-from anchorline.objectives import Contrastive, CrossEntropy, Objective
-from anchorline.recipe import Training
-from anchorline.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt, Tunable
+from anchorline.methods.blends import Blend, Residual, Unblended, Weights
+from anchorline.methods.constraints import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.objectives import Contrastive, CrossEntropy, Objective
+from anchorline.methods.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt, Tunable
 
 Search = tuple[tuple[str, tuple[Any, ...]], ...]
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from anchorline.tunables.base import Adaptation, Task
+from anchorline.methods.tunables.base import AdaptedModel, Pretrained
 
 # The protocol of arXiv 2103.00020, appendix A.3: L-BFGS, strength swept on val in logarithmic steps.
 # Strong end: weights near zero; weak end: the training set is fitted.
@@ -17,18 +17,18 @@ L2 = (1e-1, 1e-2, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6)
 StartOfHead = Literal["zero-shot", "linear-probe"]
 
 
-class Headed(Adaptation):
+class Headed(AdaptedModel):
     """An adaptation with a linear classifier of its own in place of the captions'."""
 
-    def __init__(self, task: Task, start_from: StartOfHead, l2: tuple[float, ...] = L2) -> None:
-        super().__init__(task)
-        weight = task.encoder.logit_scale * task.captions
+    def __init__(self, pretrained: Pretrained, start_from: StartOfHead, l2: tuple[float, ...] = L2) -> None:
+        super().__init__(pretrained)
+        weight = pretrained.encoder.logit_scale * pretrained.captions
         bias = torch.zeros(len(weight))
-        found = task.linear_probe(l2) if start_from == "linear-probe" else None
+        found = pretrained.linear_probe(l2) if start_from == "linear-probe" else None
         if found:
             weight, bias = found.weight.clone(), found.bias.clone()  # the task keeps its own for other trials
             self.chosen = {"l2": found.l2}
-        device = task.encoder.device
+        device = pretrained.encoder.device
         self.head = nn.ParameterDict(
             {"weight": nn.Parameter(weight.to(device)), "bias": nn.Parameter(bias.to(device))}
         )
@@ -53,5 +53,5 @@ class Head:
     name = "head"
     changes_images = False
 
-    def start(self, task: Task) -> Adaptation:
-        return Headed(task, self.start_from, self.l2)
+    def start(self, pretrained: Pretrained) -> AdaptedModel:
+        return Headed(pretrained, self.start_from, self.l2)

@@ -17,7 +17,7 @@ ALPHAS = tuple(i / 10 for i in range(11))
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class LinearOutputs:
     """What one encoder makes of images and classes.
 
     Attributes:
@@ -53,7 +53,7 @@ class Blend(Protocol):
     ) -> dict[str, Tensor]:
         """The tensors with which the adapted encoder runs, by name."""
 
-    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+    def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:
         """One linear classifier on one kind of features, whose logits are the blend's."""
 
 
@@ -74,7 +74,7 @@ class Unblended(_TunedWeights):
     alpha = 0.0
     needs_pretrained = False
 
-    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+    def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:
         return adapted
 
 
@@ -96,7 +96,7 @@ class Weights:
     ) -> dict[str, Tensor]:
         return {name: torch.lerp(tensor, pretrained[name], alpha) for name, tensor in tuned.items()}
 
-    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+    def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:
         return adapted
 
 
@@ -117,14 +117,14 @@ class Residual(_TunedWeights):
     name = "features"
     needs_pretrained = True
 
-    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+    def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:
         images, weight, bias = adapted.images, adapted.weight, adapted.bias
         if self.on != "text":
             images = self._mixed(images, pretrained.images, alpha)
         if self.on != "image":
             weight = self._mixed(weight, pretrained.weight, alpha)
             bias = torch.lerp(bias, pretrained.bias, alpha)
-        return View(images, weight, bias)
+        return LinearOutputs(images, weight, bias)
 
     def _mixed(self, adapted: Tensor, pretrained: Tensor, alpha: float) -> Tensor:
         mixed = torch.lerp(adapted, pretrained, alpha)
@@ -148,9 +148,9 @@ class Logits(_TunedWeights):
     name = "logits"
     needs_pretrained = True
 
-    def view(self, adapted: View, pretrained: View, alpha: float) -> View:
+    def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:
         # The mean of two linear classifiers is one, on the features of both side by side.
-        return View(
+        return LinearOutputs(
             torch.cat([adapted.images, pretrained.images], dim=1),
             torch.cat([(1 - alpha) * adapted.weight, alpha * pretrained.weight], dim=1),
             torch.lerp(adapted.bias, pretrained.bias, alpha),

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anchorline.errors import UserError
-from anchorline.tunables.base import Adaptation, Task
-from anchorline.tunables.head import Headed, StartOfHead
+from anchorline.methods.tunables.base import AdaptedModel, Pretrained
+from anchorline.methods.tunables.head import Headed, StartOfHead
 
 
 class TunedTower(Headed):
@@ -20,14 +20,14 @@ class TunedTower(Headed):
 
     changes_images = True
 
-    def __init__(self, task: Task, start_from: StartOfHead, parameters: tuple[str, ...]) -> None:
-        super().__init__(task, start_from)
-        self.tower = copy.deepcopy(task.encoder.image_tower).eval()
+    def __init__(self, pretrained: Pretrained, start_from: StartOfHead, parameters: tuple[str, ...]) -> None:
+        super().__init__(pretrained, start_from)
+        self.tower = copy.deepcopy(pretrained.encoder.image_tower).eval()
         unused = [p for p in parameters if not any(_matches(n, (p,)) for n, _ in _parameters(self.tower))]
         if unused:
             names = [name for name, _ in _parameters(self.tower)]
             raise UserError(
-                f"no parameter of the image tower of {task.encoder.name} matches {unused[0]!r}; "
+                f"no parameter of the image tower of {pretrained.encoder.name} matches {unused[0]!r}; "
                 f"its parameters are called {', '.join(names[:4])} …"
             )
         for name, parameter in _parameters(self.tower):
@@ -74,5 +74,5 @@ class ImageTower:
     def name(self) -> str:
         return "image tower + head" if "*" in self.parameters else "biases + head"
 
-    def start(self, task: Task) -> Adaptation:
-        return TunedTower(task, self.start_from, self.parameters)
+    def start(self, pretrained: Pretrained) -> AdaptedModel:
+        return TunedTower(pretrained, self.start_from, self.parameters)

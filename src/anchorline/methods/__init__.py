@@ -1,0 +1,5 @@
+"""A method is four choices: what is trained, what for, what holds it, how it blends with the pre-trained."""
+
+from anchorline.methods.table import METHODS, SHOWN, UNTOUCHED, Method, Search, find_method
+
+__all__ = ["METHODS", "SHOWN", "UNTOUCHED", "Method", "Search", "find_method"]

@@ -1,0 +1,1 @@
+"""The one training loop, for any problem: optimization, state on disk, augmentation, how far layers moved."""

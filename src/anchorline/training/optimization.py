@@ -1,0 +1,38 @@
+"""What follows from the hyper-parameters alone: the optimizer, the rate at each step, seeds."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from anchorline.methods.hyperparameters import Schedule, Training
+from anchorline.methods.tuned import TunableModel
+
+
+def optimizer_of(model: TunableModel, training: Training) -> torch.optim.Optimizer:
+    groups = model.groups(training.lr)
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=training.lr, momentum=training.betas[0], weight_decay=training.weight_decay
+        )
+    return torch.optim.AdamW(
+        groups, lr=training.lr, betas=training.betas, eps=training.eps, weight_decay=training.weight_decay
+    )
+
+
+def rate_at(step: int, steps: int, warmup: float, schedule: Schedule = "cosine") -> float:
+    """Share of the peak learning rate at a step: linear warm-up, then the schedule to zero."""
+    rise = warmup * steps
+    if step + 1 < rise:
+        return (step + 1) / rise
+    gone = max(0.0, step - rise) / max(1.0, steps - rise)
+    return (1 - gone) ** 0.9 if schedule == "poly" else 0.5 * (1 + math.cos(math.pi * gone))
+
+
+def mixed_seed(*numbers: int) -> int:
+    """One seed out of several, far from those of near numbers."""
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed * 6364136223846793005 + number + 1442695040888963407) % 2**63
+    return mixed
