@@ -28,8 +28,9 @@ from PIL import Image
 from torch import Tensor
 
 from anchorline import SUITES, Encoder, FeatureStore, Suite, adapt, load_encoder
-from anchorline.detection import Arrays, Known, fit_all, scores
-from anchorline.evaluation import examine, measure
+from anchorline.detectors import Arrays, FitData, fit_all, scores
+from anchorline.evaluation.collect import collect
+from anchorline.evaluation.evaluators.table import measure
 from anchorline.suites.images.image_set import ImageSet
 
 TRAIN, VAL = 10_000, 2_000
@@ -58,8 +59,8 @@ def whole(encoder: Encoder, suite: Suite, store: FeatureStore) -> float:
     """Seconds of everything that `compare` measures of the untouched encoder, adapting apart."""
     classifier = adapt(encoder, suite, "zero-shot", store=store)
     begun = time.perf_counter()
-    examined, _ = examine(classifier, suite, store)
-    measure(examined)
+    evaluation, _ = collect(classifier, suite, store)
+    measure(evaluation)
     return time.perf_counter() - begun
 
 
@@ -73,7 +74,7 @@ def detectors(images: int, classes: int, dims: int) -> None:
     rng = torch.Generator().manual_seed(0)
     weight = 100 * F.normalize(torch.randn(classes, dims, generator=rng), dim=1)
     labels = {n: torch.arange(n) % classes for n in (TRAIN, VAL)}
-    known = Known(
+    known = FitData(
         train=random_evidence(TRAIN, weight, rng),
         train_labels=labels[TRAIN],
         val=random_evidence(VAL, weight, rng),
@@ -87,12 +88,12 @@ def detectors(images: int, classes: int, dims: int) -> None:
         encode_words=lambda words: F.normalize(torch.randn(len(words), dims, generator=rng), dim=1),
     )
     begun = time.perf_counter()
-    scorers, left_out = fit_all(known)
+    detectors, left_out = fit_all(known)
     print(f"fitting on {TRAIN:,} and choosing on {VAL:,} images: {time.perf_counter() - begun:.1f} s")
     evidence = random_evidence(images, weight, rng)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     total = 0.0
-    for scorer in scorers:
+    for scorer in detectors:
         begun = time.perf_counter()
         scores([scorer], evidence)
         seconds = time.perf_counter() - begun

@@ -26,7 +26,7 @@ from summary_tables import ablation_table, low_label_table, sets, summary
 
 from anchorline import METHODS, SUITES, Encoder, Method, Suite, compare, load_encoder
 from anchorline.engine.progress import Narrator, terminal
-from anchorline.evaluation import Options
+from anchorline.evaluation.base import Options
 from anchorline.methods.settings import override
 from anchorline.methods.table import SHOWN
 from anchorline.report.layers import deviations, radii

@@ -14,12 +14,12 @@ from safetensors import safe_open
 from torch import Tensor
 
 from anchorline import AdaptedClassifier, Encoder, FeatureStore, Method, Suite, adapt, load
+from anchorline.classifier.runs import save
 from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.methods.selection import put
 from anchorline.methods.settings import from_json, to_json
 from anchorline.methods.table import Search
 from anchorline.methods.tunables import Programs
-from anchorline.runs import save
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 

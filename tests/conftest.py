@@ -27,7 +27,7 @@ COLOURS = {"blue": (30, 40, 220), "green": (30, 200, 40), "red": (220, 40, 30)}
 def few_words() -> Iterator[None]:
     """Ten thousand nouns take a text tower seconds, at each comparison."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.detection.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
+        patch.setattr("anchorline.detectors.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
         yield
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from anchorline import METHODS, AdaptedClassifier, Suite
-from anchorline.detection import Known, Scorer, fit_all
-from anchorline.evaluation import Examined, Metric, Options, Outcome
-from anchorline.measures.resampling import Resamples
+from anchorline.detectors import FitData, FittedDetector, fit_all
+from anchorline.evaluation.base import Evaluation, Options
+from anchorline.evaluation.outputs import Outputs
+from anchorline.metric import Metric
+from anchorline.metrics.bootstrap import Resamples
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 
@@ -19,7 +21,7 @@ CLASSES = ("a", "b", "c")
 Key = tuple[str, str, str, str, str]
 
 
-def said(rows: Sequence[Sequence[float]], labels: Sequence[int] | None = None, columns=None) -> Outcome:
+def outputs(rows: Sequence[Sequence[float]], labels: Sequence[int] | None = None, columns=None) -> Outputs:
     """Rows are the logits; the cosines are a tenth of them, a and c exchanged."""
     logits = torch.tensor(rows, dtype=torch.float32).reshape(-1, len(CLASSES))
     cosines = logits.flip(1) / 10
@@ -28,19 +30,19 @@ def said(rows: Sequence[Sequence[float]], labels: Sequence[int] | None = None, c
         rivals = torch.ones(len(CLASSES), dtype=torch.bool)
         rivals[list(columns)] = False
         logits, cosines = logits.masked_fill(rivals, -torch.inf), cosines.masked_fill(rivals, -torch.inf)
-    return Outcome(logits, cosines, torch.tensor(rows, dtype=torch.float32), truth)
+    return Outputs(logits, cosines, torch.tensor(rows, dtype=torch.float32), truth)
 
 
-def sure(probabilities: Sequence[Sequence[float]], labels: Sequence[int] | None = None) -> Outcome:
+def sure(probabilities: Sequence[Sequence[float]], labels: Sequence[int] | None = None) -> Outputs:
     """By the softmax probabilities; one of 0 does not compete."""
-    return said([[math.log(p) if p else -math.inf for p in row] for row in probabilities], labels)
+    return outputs([[math.log(p) if p else -math.inf for p in row] for row in probabilities], labels)
 
 
-def answering(answers: Sequence[int], labels: Sequence[int]) -> Outcome:
-    return said(torch.eye(len(CLASSES))[list(answers)].tolist(), labels)
+def answering(answers: Sequence[int], labels: Sequence[int]) -> Outputs:
+    return outputs(torch.eye(len(CLASSES))[list(answers)].tolist(), labels)
 
 
-def confident(shares: Iterable[float]) -> Outcome:
+def confident(shares: Iterable[float]) -> Outputs:
     """Outliers by their largest softmax probability, above 1/2."""
     return sure([[share, (1 - share) / 2, (1 - share) / 2] for share in shares])
 
@@ -51,7 +53,7 @@ def images(name: str, labels=None, columns=None, count: int = 4) -> ImageSet:
     return ImageSet(name, Folder("nowhere"), paths, marked, columns)
 
 
-def suite_of(sets: Mapping[str, Outcome], near: Iterable[str] = ()) -> Suite:
+def suite_of(sets: Mapping[str, Outputs], near: Iterable[str] = ()) -> Suite:
     """The set "test" is test; others are shifts where they have labels, else outlier sets."""
     kept = {
         name: images(name, None if one.labels is None else one.labels.tolist(), count=len(one.logits))
@@ -88,31 +90,31 @@ def classifier_on(encoder) -> AdaptedClassifier:
     )
 
 
-def scorers(*names: str) -> list[Scorer]:
+def fitted(*names: str) -> list[FittedDetector]:
     """Detectors that need no fitting."""
-    nothing, labels = said([]), torch.empty(0, dtype=torch.int64)
-    known = Known(
+    nothing, labels = outputs([]), torch.empty(0, dtype=torch.int64)
+    known = FitData(
         nothing, labels, nothing, labels, nothing, torch.eye(3), torch.zeros(3), torch.eye(3), CLASSES, 1.0,
         encode_words=lambda words: torch.empty(0, 3),
     )  # fmt: skip
     return fit_all(known, names)[0]
 
 
-def examined(
-    sets: Mapping[str, Outcome],
-    before: Mapping[str, Outcome] | None = None,
-    val: Outcome | None = None,
+def evaluation(
+    sets: Mapping[str, Outputs],
+    before: Mapping[str, Outputs] | None = None,
+    val: Outputs | None = None,
     detectors: Sequence[str] = ("msp", "mcm"),
     near: Iterable[str] = (),
     **options,
-) -> Examined:
-    return Examined(
+) -> Evaluation:
+    return Evaluation(
         classifier_on(None),
         suite_of(sets, near),
         sets,
         sets if before is None else before,
         val,
-        scorers(*detectors),
+        fitted(*detectors),
         Options(**options),
         Resamples(repeats=50),
     )

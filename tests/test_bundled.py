@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from anchorline import SUITES, Suite
-from anchorline.evaluation import wilson
+from anchorline.evaluation.evaluators.accuracy import wilson
 from anchorline.suites.bundled import FILE
 from anchorline.suites.images.image_set import ImageSet
 
@@ -66,8 +66,8 @@ def test_labels_are_the_folders(suite):
         held = sorted(set(images.labels.tolist()))
         assert held == list(images.columns or range(len(suite.classes)))
     for name, images in suite.shifts.items():
-        said = [note for note in suite.notes if f"'{name}'" in note]
-        assert len(said) == (images.columns is not None)
+        outputs = [note for note in suite.notes if f"'{name}'" in note]
+        assert len(outputs) == (images.columns is not None)
 
 
 def test_few_images_a_class_to_learn_from(suite):

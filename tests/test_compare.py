@@ -25,9 +25,11 @@ from anchorline import (
     comparing,
     load,
 )
-from anchorline.evaluation import AXES, accuracy, outcome
+from anchorline.evaluation.evaluators.accuracy import accuracy
+from anchorline.evaluation.outputs import outputs_of
 from anchorline.facts import plan, unfit
 from anchorline.methods.settings import override
+from anchorline.metric import AXES
 from anchorline.report import MethodDetails
 from anchorline.training.loop import train
 
@@ -142,7 +144,7 @@ def test_the_figures_are_those_of_the_classifiers(found, colours, tiny_encoder):
             views = classifier.views(store, images)
             rows = found.rows
             row = rows[(rows.method == method) & (rows.set == name) & (rows.metric == "accuracy")]
-            assert row.value.item() == accuracy(name, "", outcome(classifier, images, views)).value
+            assert row.value.item() == accuracy(name, "", outputs_of(classifier, images, views)).value
             assert torch.equal(loaded.logits(views), classifier.logits(views))
     assert value(found.rows, "linear-probe", "id_accuracy") > 95  # three plain colours
 
@@ -245,8 +247,8 @@ def test_finished_runs_are_not_run_again(trained, colours, tiny_encoder, store, 
     ]
     zeroth, first = (page[2].histograms[0].scores for page in pages)
     tuned = again.classifiers["fine-tune"]
-    said = outcome(tuned, colours.test, tuned.views(store, colours.test))
-    np.testing.assert_allclose(zeroth, said.confidence, rtol=1e-6)
+    outputs = outputs_of(tuned, colours.test, tuned.views(store, colours.test))
+    np.testing.assert_allclose(zeroth, outputs.confidence, rtol=1e-6)
     assert not np.allclose(first, zeroth, rtol=1e-3)
 
 
@@ -281,11 +283,11 @@ def test_memory_does_not_grow_by_run(colours, tiny_encoder, tmp_path, monkeypatc
     seen, alive, kept = [], [], []
 
     def examining(*arguments, **more):
-        examined, left_out = examine(*arguments, **more)
-        held = [examined, *examined.said.values(), examined.val]
+        evaluation, left_out = collect(*arguments, **more)
+        held = [evaluation, *evaluation.outputs.values(), evaluation.val]
         tensors = [tensor for one in held[1:] for tensor in (one.logits, one.cosines, one.features)]
         seen.append([weakref.ref(thing) for thing in (*held, *tensors)])
-        return examined, left_out
+        return evaluation, left_out
 
     def comparing_all(suite, evaluated):
         gc.collect()
@@ -293,8 +295,8 @@ def test_memory_does_not_grow_by_run(colours, tiny_encoder, tmp_path, monkeypatc
         kept.extend(evaluated)
         return differ(suite, evaluated)
 
-    examine, differ = comparing.examine, comparing.differences_of
-    monkeypatch.setattr(comparing, "examine", examining)
+    collect, differ = comparing.collect, comparing.differences_of
+    monkeypatch.setattr(comparing, "collect", examining)
     monkeypatch.setattr(comparing, "differences_of", comparing_all)
     compare(colours, tiny_encoder, ["zero-shot-single", "linear-probe"], tmp_path)
     assert alive == [True, False, True]  # the first is compared with, the last has just been measured

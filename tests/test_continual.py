@@ -14,7 +14,7 @@ from conftest import write_images
 from test_ablating import check_offline
 
 from anchorline import FeatureStore, Suite, UserError, adapt, load
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.cli.continual import Continual, continual
 from anchorline.cli.options import SuiteOptions
 from anchorline.engine.progress import Silent
@@ -130,8 +130,8 @@ def test_all_classes_seen_compete_and_no_others(found, seven, tiny_encoder, stor
     for after, task, accuracy in matrix[["after_task", "task", "accuracy"]].itertuples(index=False):
         seen = np.array(sequence.order[: sequence.seen(int(after))])
         own = np.isin(seven.test.labels, sequence.tasks[int(task) - 1])
-        said = seen[(features[own] @ captions[seen].T).argmax(1).numpy()]
-        assert accuracy == pytest.approx(100 * np.mean(said == seven.test.labels[own]))
+        outputs = seen[(features[own] @ captions[seen].T).argmax(1).numpy()]
+        assert accuracy == pytest.approx(100 * np.mean(outputs == seven.test.labels[own]))
 
 
 def test_changes_are_against_the_untouched_encoder_on_the_same_classes(found):
@@ -218,15 +218,15 @@ def test_interrupted_measuring_goes_on(name, found, seven, tiny_encoder, store, 
     stopped = setting(tiny_encoder, seven, store, Interrupting(", measuring", 2))
     with pytest.raises(StopError):
         learn_sequence(stopped, asked, tmp_path)
-    examined = []
+    evaluation = []
 
-    def examine(classifier, sequence, task, store):
-        examined.append(task)
-        return measuring.examine(classifier, sequence, task, store)
+    def collect(classifier, sequence, task, store):
+        evaluation.append(task)
+        return measuring.collect(classifier, sequence, task, store)
 
-    monkeypatch.setattr("anchorline.tasks.continual.running.examine", examine)
+    monkeypatch.setattr("anchorline.tasks.continual.running.examine", collect)
     resumed = learn_sequence(setting(tiny_encoder, seven, store), asked, tmp_path)
-    assert examined == [3]
+    assert evaluation == [3]
     assert plain(resumed) == plain(next(one for one in found.learnt if one.row.name == name))
     assert not list(tmp_path.glob("figures-*"))
 
@@ -247,11 +247,11 @@ class Telling(Silent):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.outputs: list[str] = []
         self.titles: list[str] = []
 
     def say(self, sentence):
-        self.said.append(sentence)
+        self.outputs.append(sentence)
 
     def bar(self, title, unit="images"):
         self.titles.append(title)
@@ -263,7 +263,7 @@ def test_a_run_of_compare_is_replaced_with_a_word(seven, tiny_encoder, store, tm
     adapt(tiny_encoder, seven, single, 0, store, run=tmp_path)
     telling = Telling()
     learnt = learn_sequence(setting(tiny_encoder, seven, store, telling), row("fine-tune"), tmp_path)
-    assert [s for s in telling.said if "held a run with other settings or images" in s]
+    assert [s for s in telling.outputs if "held a run with other settings or images" in s]
     # And the other way round: figures of a sequence never go with the classifier of another run.
     adapt(tiny_encoder, seven, single, 0, store, run=tmp_path, overwrite=True)
     again = learn_sequence(setting(tiny_encoder, seven, store), row("fine-tune"), tmp_path)
@@ -429,10 +429,10 @@ def test_the_command(folders, tiny_directory, tmp_path, capsys):
         set=tuple(f"{k}={v}" for k, v in SHORT.items()), out=tmp_path, device="cpu",
     )  # fmt: skip
     continual(command)
-    said = capsys.readouterr().out
-    assert "linear-probe" in said
-    assert "zero-shot" in said
-    assert "Report:" in said
+    outputs = capsys.readouterr().out
+    assert "linear-probe" in outputs
+    assert "zero-shot" in outputs
+    assert "Report:" in outputs
     facts = json.loads((tmp_path / "runs" / "linear-probe" / "seed-0" / "sequence.json").read_text())
     assert facts["rehearsal"] == 3
     assert [len(task) for task in facts["tasks"]] == [4, 3]

@@ -17,13 +17,13 @@ from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
 from anchorline import UserError
-from anchorline.detection import DETECTORS, Arrays, Detector, Known, UnfitError, fit_all, scores
-from anchorline.detection.evidence import competing, take
-from anchorline.detection.fitting import Scorer, fit
-from anchorline.detection.on_features import bank, linear
-from anchorline.detection.on_logits import best_temperature
-from anchorline.detection.words import nouns
-from anchorline.measures.detection import auroc
+from anchorline.detectors import DETECTORS, Arrays, Detector, FitData, UnfitError, fit_all, scores
+from anchorline.detectors.evidence import competing, take
+from anchorline.detectors.fitting import FittedDetector, fit
+from anchorline.detectors.on_features import bank, linear
+from anchorline.detectors.on_logits import best_temperature
+from anchorline.detectors.on_text import nouns
+from anchorline.metrics.detection import auroc
 
 CLASSES, WIDTH, SCALE = 6, 32, 20.0
 ALL = torch.arange(CLASSES)
@@ -33,7 +33,7 @@ ALL = torch.arange(CLASSES)
 def all_words(few_words: None) -> Iterator[None]:
     """Here the words cost nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.detection.on_text.nouns", nouns)
+        patch.setattr("anchorline.detectors.on_text.nouns", nouns)
         yield
 
 
@@ -62,9 +62,9 @@ def encode_words(words: Sequence[str]) -> Tensor:
     return unit(len(words), WIDTH, seed=9)
 
 
-def known(a_class: int = 20, spread: float = 0.3) -> Known:
+def known(a_class: int = 20, spread: float = 0.3) -> FitData:
     train, val = ALL.repeat(a_class), ALL.repeat(5)
-    return Known(
+    return FitData(
         images(train, 1, spread), train, images(val, 2, spread), val, outliers(40, 3),
         SCALE * CAPTIONS, torch.zeros(CLASSES), CAPTIONS, tuple("abcdef"), SCALE, encode_words,
     )  # fmt: skip
@@ -85,51 +85,55 @@ def masked(evidence: Arrays, columns: Tensor) -> Arrays:
 
 
 @pytest.fixture(scope="module")
-def easy() -> dict[str, Scorer]:
+def easy() -> dict[str, FittedDetector]:
     return {scorer.name: scorer for scorer in fit_all(EASY)[0]}
 
 
 @pytest.mark.parametrize("name", DETECTORS)
 class TestContract:
-    def test_tells_outliers_apart_with_finite_scores(self, name: str, easy: dict[str, Scorer]) -> None:
+    def test_tells_outliers_apart_with_finite_scores(
+        self, name: str, easy: dict[str, FittedDetector]
+    ) -> None:
         inside, outside = easy[name](TEST), easy[name](OTHERS)
         assert inside.shape == (60,)
         assert inside.dtype == torch.float64
         assert torch.isfinite(torch.cat([inside, outside])).all()
         assert auroc(inside, outside) > 0.9
 
-    def test_same_twice(self, name: str, easy: dict[str, Scorer]) -> None:
+    def test_same_twice(self, name: str, easy: dict[str, FittedDetector]) -> None:
         again = fit(DETECTORS[name], EASY)
         assert again.chosen == easy[name].chosen
         assert torch.equal(again(OTHERS), easy[name](OTHERS))
 
-    def test_order_of_images_does_not_matter(self, name: str, easy: dict[str, Scorer]) -> None:
+    def test_order_of_images_does_not_matter(self, name: str, easy: dict[str, FittedDetector]) -> None:
         order = torch.randperm(80, generator=torch.Generator().manual_seed(0))
         turned = easy[name](take(OTHERS, ALL, order))
         torch.testing.assert_close(turned, easy[name](OTHERS)[order], rtol=1e-5, atol=1e-6)
 
-    def test_order_of_training_images_does_not_matter(self, name: str, easy: dict[str, Scorer]) -> None:
+    def test_order_of_training_images_does_not_matter(
+        self, name: str, easy: dict[str, FittedDetector]
+    ) -> None:
         order = torch.randperm(120, generator=torch.Generator().manual_seed(1))
         turned = replace(EASY, train=take(EASY.train, ALL, order), train_labels=EASY.train_labels[order])
-        found = Scorer(DETECTORS[name], easy[name].chosen, turned)(OTHERS)
+        found = FittedDetector(DETECTORS[name], easy[name].chosen, turned)(OTHERS)
         torch.testing.assert_close(found, easy[name](OTHERS), rtol=1e-4, atol=1e-5)
 
-    def test_restricted_columns_are_fewer_classes(self, name: str, easy: dict[str, Scorer]) -> None:
+    def test_restricted_columns_are_fewer_classes(self, name: str, easy: dict[str, FittedDetector]) -> None:
         columns = torch.tensor([1, 3, 4])
         train, val = (torch.isin(labels, columns) for labels in (EASY.train_labels, EASY.val_labels))
-        fewer = Known(
+        fewer = FitData(
             take(EASY.train, columns, train), torch.searchsorted(columns, EASY.train_labels[train]),
             take(EASY.val, columns, val), torch.searchsorted(columns, EASY.val_labels[val]),
             take(EASY.synthetic, columns), EASY.weight[columns], EASY.bias[columns], CAPTIONS[columns],
             tuple("bde"), SCALE, encode_words,
         )  # fmt: skip
-        expected = Scorer(DETECTORS[name], easy[name].chosen, fewer)(take(OTHERS, columns))
+        expected = FittedDetector(DETECTORS[name], easy[name].chosen, fewer)(take(OTHERS, columns))
         found = easy[name](masked(OTHERS, columns))
         assert torch.isfinite(found).all()
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
         assert not torch.allclose(found, easy[name](OTHERS))
 
-    def test_one_class_left(self, name: str, easy: dict[str, Scorer]) -> None:
+    def test_one_class_left(self, name: str, easy: dict[str, FittedDetector]) -> None:
         assert torch.isfinite(easy[name](masked(OTHERS, torch.tensor([2])))).all()
 
     def test_one_training_image_a_class(self, name: str) -> None:
@@ -147,18 +151,18 @@ class TestContract:
         assert row.reads in ("logits", "features", "text")
 
     def test_fitting_never_sees_outlier_sets(self, name: str) -> None:
-        assert next(iter(inspect.signature(DETECTORS[name].fit).parameters)) == "known"
-        assert set(inspect.signature(DETECTORS[name].fit).parameters) - {"known"} == set(
+        assert next(iter(inspect.signature(DETECTORS[name].fit).parameters)) == "data"
+        assert set(inspect.signature(DETECTORS[name].fit).parameters) - {"data"} == set(
             DETECTORS[name].space(EASY)
         )
 
 
 def test_what_is_known_holds_no_outlier_set() -> None:
-    assert {f.name for f in fields(Known)} == {
+    assert {f.name for f in fields(FitData)} == {
         "train", "train_labels", "val", "val_labels", "synthetic", "weight", "bias", "captions", "classes",
         "logit_scale", "encode_words",
     }  # fmt: skip
-    assert list(inspect.signature(fit_all).parameters) == ["known", "names"]
+    assert list(inspect.signature(fit_all).parameters) == ["data", "names"]
 
 
 def layer(dtype: torch.dtype = torch.float64) -> nn.Linear:
@@ -294,14 +298,14 @@ def part_of(evidence: Arrays, labels: Tensor, columns: Tensor) -> Arrays:
 
 @settings(max_examples=8, deadline=None)
 @given(chunk=st.integers(1, 90))
-def test_chunks_equal_the_whole(easy: dict[str, Scorer], chunk: int) -> None:
+def test_chunks_equal_the_whole(easy: dict[str, FittedDetector], chunk: int) -> None:
     whole = scores([*easy.values()], OTHERS)
     for name, parts in scores([*easy.values()], OTHERS, chunk).items():
         torch.testing.assert_close(parts, whole[name], rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(parts, easy[name](OTHERS), rtol=1e-5, atol=1e-6)
 
 
-def test_scores_of_no_images(easy: dict[str, Scorer]) -> None:
+def test_scores_of_no_images(easy: dict[str, FittedDetector]) -> None:
     none = scores([*easy.values()], take(OTHERS, ALL, slice(0)))
     assert {len(found) for found in none.values()} == {0}
 
@@ -337,7 +341,7 @@ def test_classes_with_the_same_vector() -> None:
 
 
 def test_the_bank_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anchorline.detection.on_features.BANK", 50)
+    monkeypatch.setattr("anchorline.detectors.on_features.BANK", 50)
     features, labels = bank(EASY)
     assert features.shape == (50, WIDTH)
     assert torch.equal(features, bank(EASY)[0])
@@ -348,7 +352,7 @@ def test_the_bank_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hyper_parameters_are_the_best_on_val_against_synthetic_outliers() -> None:
     tried = []
 
-    def pick(known: Known, sign: int) -> Callable[[Arrays], Tensor]:
+    def pick(known: FitData, sign: int) -> Callable[[Arrays], Tensor]:
         tried.append(sign)
         return lambda evidence: sign * evidence.logits.amax(1)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anchorline.detection import outliers
-from anchorline.detection.synthetic import mean, shuffle
+from anchorline.detectors import outliers
+from anchorline.detectors.synthetic import mean, shuffle
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 16, 20, 3), dtype=np.uint8)

@@ -18,9 +18,9 @@ from test_detection import CAPTIONS, EASY, HARD, OTHERS, SCALE, WIDTH, encode_wo
 from torch import Tensor, nn
 
 from anchorline import Encoder, load_encoder
-from anchorline.detection import Arrays, Known, fit_all, local_scores, nouns, patch_features
-from anchorline.detection.evidence import take
-from anchorline.detection.on_text import gl_mcm, mined, neglabel
+from anchorline.detectors import Arrays, FitData, fit_all, local_scores, nouns, patch_features
+from anchorline.detectors.evidence import take
+from anchorline.detectors.on_text import gl_mcm, mined, neglabel
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
 
@@ -29,7 +29,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint
 def all_words(few_words: None) -> Iterator[None]:
     """Here the words cost nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.detection.on_text.nouns", nouns)
+        patch.setattr("anchorline.detectors.on_text.nouns", nouns)
         yield
 
 
@@ -157,7 +157,7 @@ def bundled() -> Encoder:
 
 @torch.no_grad()
 def test_patches_of_the_bundled_encoder_average_to_the_image_feature(bundled: Encoder) -> None:
-    from anchorline.detection.patches import _raw
+    from anchorline.detectors.patches import _raw
 
     images = F.interpolate(standardised(bundled), 64)
     places = _raw(bundled.image_tower, images)
@@ -203,7 +203,7 @@ def test_local_scores_rewritten(
             odds = [math.exp(float(patch @ c)) for c in competing.double()]
             best = max(best, max(odds) / sum(odds))
         expected.append(best)
-    monkeypatch.setattr("anchorline.detection.patches._BATCH", 2)
+    monkeypatch.setattr("anchorline.detectors.patches._BATCH", 2)
     found = local_scores(tiny_encoder, PIXELS, captions, columns)
     assert found is not None
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-5, atol=1e-6)
@@ -218,6 +218,6 @@ def test_local_scores_of_no_images(tiny_encoder: Encoder) -> None:
 def test_masked_cosines_do_not_reach_mcm() -> None:
     columns = torch.tensor([0, 1])
     fitted, _ = fit_all(HARD, ["mcm", "gl-mcm"])
-    two: Known = HARD.restricted(columns)
+    two: FitData = HARD.restricted(columns)
     expected = seen(OTHERS.features, two.captions).cosines.double().softmax(1).amax(1)
     torch.testing.assert_close(fitted[0](masked(OTHERS, columns)), expected)

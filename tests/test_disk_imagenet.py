@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from anchorline.errors import UserError
-from anchorline.evaluation.outcome import outcome
+from anchorline.evaluation.outputs import outputs_of
 from anchorline.suites.benchmarks import BENCHMARKS, check
 from anchorline.suites.benchmarks.class_folders import in_class_folders
 from anchorline.suites.benchmarks.datasets.imagenet_classes import NAME_OF, NAME_OF_A, NAME_OF_R, WNIDS
@@ -323,7 +323,7 @@ def test_any_class_of_a_merged_group_is_right(suite):
         view=lambda views: SimpleNamespace(logits=logits, images=torch.zeros(3, 1)),
         cosines=lambda views: logits,
     )
-    said = outcome(classifier, images, None)
+    said = outputs_of(classifier, images, None)
     assert said.right.tolist() == [True, False, True]
     assert torch.equal(logits, given_logits)
     assert torch.isfinite(said.logits).sum(1).tolist() == [4, 4, 4]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from anchorline import Comparison, Encoder, FeatureStore, Suite, UserError, compare, evaluate, load
-from anchorline.evaluation import Options
+from anchorline.evaluation.base import Options
 from anchorline.suites.images.corruptions import corrupt
 
 pytest.importorskip("imagecorruptions")

@@ -1,31 +1,35 @@
-"""Outcomes, accuracies and the whole of what is measured, on small sets worked out by hand."""
+"""Outputs, accuracies and the whole of what is measured, on small sets worked out by hand."""
 
 import math
 from dataclasses import replace
 
 import pytest
 import torch
-from examined import CLASSES, answering, by_key, classifier_on, confident, examined, images, said, values
+from examined import (
+    CLASSES,
+    answering,
+    by_key,
+    classifier_on,
+    confident,
+    evaluation,
+    images,
+    outputs,
+    values,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anchorline import UserError
-from anchorline.classifier import FeaturePair
-from anchorline.evaluation import (
-    ID_POSITIVE,
-    OUTLIER_POSITIVE,
-    Options,
-    accuracy,
-    axes,
-    changes,
-    measure,
-    outcome,
-    wilson,
-)
-from anchorline.evaluation.accuracy import accuracies
-from anchorline.scores import mcm
+from anchorline.classifier.adapted import FeaturePair
+from anchorline.evaluation.base import Options
+from anchorline.evaluation.evaluators.accuracy import accuracies, accuracy, wilson
+from anchorline.evaluation.evaluators.summary import axes, changes
+from anchorline.evaluation.evaluators.table import measure
+from anchorline.evaluation.outputs import outputs_of
+from anchorline.metric import ID_POSITIVE, OUTLIER_POSITIVE
+from anchorline.metrics.scores import mcm
 
-TEST = said([[3, 1, 0], [0, 3, 1], [0, 2, 3], [5, 0, 0]], [0, 1, 2, 2])  # says a, b, c, a
+TEST = outputs([[3, 1, 0], [0, 3, 1], [0, 2, 3], [5, 0, 0]], [0, 1, 2, 2])  # says a, b, c, a
 
 
 def test_accuracy_over_all_classes():
@@ -37,9 +41,9 @@ def test_accuracy_over_all_classes():
 def test_only_the_classes_of_a_set_compete(tiny_encoder):
     classifier, labels = classifier_on(tiny_encoder), [1, 2, 1]
     vectors = torch.tensor([[9.0, 1, 0], [9, 0, 1], [9, 2, 0]])
-    everything = outcome(classifier, images("x", labels), FeaturePair(vectors, vectors))
+    everything = outputs_of(classifier, images("x", labels), FeaturePair(vectors, vectors))
     assert accuracy("x", "shift", everything).value == 0
-    restricted = outcome(classifier, images("x", labels, columns=(1, 2)), FeaturePair(vectors, vectors))
+    restricted = outputs_of(classifier, images("x", labels, columns=(1, 2)), FeaturePair(vectors, vectors))
     assert restricted.predicted.tolist() == labels
     assert accuracy("x", "shift", restricted).value == 100
     # The softmaxes are over the competing classes alone, of logits and of cosines.
@@ -80,7 +84,7 @@ def test_the_worst_class_has_five_images_and_the_worst_group_spans_the_sets():
     test = answering([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], [0] * 5 + [1] * 6 + [2] * 4)
     shift = answering([0, 1, 1, 1, 1, 0, 0, 0, 0], [0] * 5 + [1] * 4)  # a: 1 of 5, b: 0 of 4
     small = answering([1, 1, 1, 1], [0] * 4)
-    found = by_key(accuracies(examined({"test": test, "shift": shift, "small": small})))
+    found = by_key(accuracies(evaluation({"test": test, "shift": shift, "small": small})))
     worst = {key[:3]: (m.value, m.n) for key, m in found.items() if m.metric.startswith("worst")}
     assert worst == {
         ("test", "test", "worst_class"): (50, 6),
@@ -88,19 +92,19 @@ def test_the_worst_class_has_five_images_and_the_worst_group_spans_the_sets():
         ("", "summary", "worst_group"): (20, 5),
     }
     best = {"test": test, "shift": answering([0] * 5, [0] * 5)}
-    assert values(accuracies(examined(best)), "worst_group") == {"": 50}
-    assert not values(accuracies(examined({"test": small})), "worst_group")
+    assert values(accuracies(evaluation(best)), "worst_group") == {"": 50}
+    assert not values(accuracies(evaluation({"test": small})), "worst_group")
 
 
 # ---- subsets of the classes
 
 
 def test_of_a_subset_only_its_classes_compete_and_only_its_images_count():
-    test = said([[1, 0, 9], [0, 1, 9], [1, 0, 9], [9, 0, 1]], [0, 1, 1, 2])  # says c, c, c, a: all wrong
-    shift = said([[0, 0, 1]] * 3, [2] * 3)  # has neither a nor b
-    part = said([[0, 1, 2], [0, 2, 1]], [1, 1], columns=(1, 2))  # a does not compete
+    test = outputs([[1, 0, 9], [0, 1, 9], [1, 0, 9], [9, 0, 1]], [0, 1, 1, 2])  # says c, c, c, a: all wrong
+    shift = outputs([[0, 0, 1]] * 3, [2] * 3)  # has neither a nor b
+    part = outputs([[0, 1, 2], [0, 2, 1]], [1, 1], columns=(1, 2))  # a does not compete
     sets = {"test": test, "shift": shift, "part": part}
-    found = by_key(accuracies(examined(sets, subsets={"a or b": ("b", "a", "b"), "c": ("c",)})))
+    found = by_key(accuracies(evaluation(sets, subsets={"a or b": ("b", "a", "b"), "c": ("c",)})))
     subset = {key[0]: (m.value, m.n) for key, m in found.items() if m.role == "subset"}
     assert subset == {
         "test/a or b": (pytest.approx(200 / 3), 3),
@@ -110,7 +114,7 @@ def test_of_a_subset_only_its_classes_compete_and_only_its_images_count():
     }
     one = found["test/a or b", "subset", "accuracy", "", ""]
     assert (one.low, one.high) == tuple(100 * bound for bound in wilson(2, 3))
-    assert values(accuracies(examined(sets)), "accuracy") == {"test": 0, "shift": 100, "part": 50}
+    assert values(accuracies(evaluation(sets)), "accuracy") == {"test": 0, "shift": 100, "part": 50}
 
 
 def test_a_subset_of_an_unknown_class_is_one_sentence():
@@ -139,15 +143,15 @@ def everything():
     rows = [[2, 1, 0]] * 4 + [[0, 2, 1]] * 4 + [[1, 0, 1.5]] * 2
     part = [[r, s, 9] for r, s, _ in rows]
     sets = {
-        "test": said(rows, labels),
-        "shift": said(rows[::-1], labels),
-        "part": said(part, labels, columns=(0, 1)),  # c, which would win, does not compete
-        "far": said([[9, 8.7, -50], [5, 0, 0], [0, 0, 0]]),  # MSP and MCM differ in their order
+        "test": outputs(rows, labels),
+        "shift": outputs(rows[::-1], labels),
+        "part": outputs(part, labels, columns=(0, 1)),  # c, which would win, does not compete
+        "far": outputs([[9, 8.7, -50], [5, 0, 0], [0, 0, 0]]),  # MSP and MCM differ in their order
         "near": confident([0.7, 0.6]),
     }
     before = {name: replace(one, logits=one.logits.roll(1, 0)) for name, one in sets.items()}
-    val = said(rows[:9], labels[:9])
-    return examined(
+    val = outputs(rows[:9], labels[:9])
+    return evaluation(
         sets, before, val, ("msp", "energy", "mcm"), ["near"], subsets={"two": ("a", "b")}, keep=0.8
     )
 
@@ -199,10 +203,10 @@ def test_the_three_axes_are_those_of_the_rows():
         "test": answering([0, 1, 2, 0], [0, 1, 2, 2]),
         "big": answering([0] * 3, [0] * 3),
         "small": answering([0], [1]),
-        "far": said([[0, 0, 0]] * 2),  # AUROC 1
-        "near": said([[9, 0, 0]]),  # AUROC 0
+        "far": outputs([[0, 0, 0]] * 2),  # AUROC 1
+        "near": outputs([[9, 0, 0]]),  # AUROC 0
     }
-    rows = measure(examined(sets))
+    rows = measure(evaluation(sets))
     last = {m.metric: m for m in rows if m.role == "summary"}
     assert {name: m.value for name, m in last.items()} == pytest.approx({
         "id_accuracy": 75,
@@ -223,7 +227,7 @@ def test_the_auroc_of_the_summary_is_the_mean_of_msp():
     auroc = found["", "summary", "auroc", "msp", ""].value
     assert auroc == pytest.approx(found["all", "detection", "auroc", "msp", ""].value)
     assert auroc != pytest.approx(found["all", "detection", "auroc", "mcm", ""].value)
-    assert found["", "summary", "auroc", "msp", ""] in axes(whole.suite, whole.said)
+    assert found["", "summary", "auroc", "msp", ""] in axes(whole.suite, whole.outputs)
 
 
 @pytest.mark.parametrize(
@@ -236,8 +240,8 @@ def test_the_auroc_of_the_summary_is_the_mean_of_msp():
 )
 def test_what_has_no_sets_is_left_out(more, present):
     whole = everything()
-    sets = {name: whole.said[name] for name in ("test", *more)}
-    found = measure(examined(sets))  # and without val
+    sets = {name: whole.outputs[name] for name in ("test", *more)}
+    found = measure(evaluation(sets))  # and without val
     assert {m.metric for m in found if m.role == "summary"} == {*present, "worst_group", *COST}
     assert {m.set for m in found if m.role not in ("summary", "detection")} == set(sets)
     assert ("detection" in {m.role for m in found}) == ("far" in more)

@@ -3,14 +3,14 @@
 import math
 
 import pytest
-from examined import answering, by_key, confident, examined, said, suite_of, sure, values
+from examined import answering, by_key, confident, evaluation, outputs, suite_of, sure, values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchorline.evaluation import Options
-from anchorline.evaluation.confidence import confidence, temperature_of
-from anchorline.evaluation.open_set import open_set
-from anchorline.evaluation.robustness import robustness
+from anchorline.evaluation.base import Options
+from anchorline.evaluation.evaluators.calibration import confidence, temperature_of
+from anchorline.evaluation.evaluators.open_set import open_set
+from anchorline.evaluation.evaluators.robustness import robustness
 from anchorline.facts import guarantee
 
 PROBABILITIES = [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.5, 0.25, 0.25], [0.05, 0.05, 0.9]]
@@ -26,7 +26,7 @@ def ece(probabilities):
 
 
 def test_confidence_as_it_is():
-    found = by_key(confidence(examined({"test": TEST})))
+    found = by_key(confidence(evaluation({"test": TEST})))
     own = {key[2:4]: m for key, m in found.items()}
     assert {key: m.value for key, m in own.items()} == pytest.approx({
         ("ece", ""): 100 * (0.2 + 0.6 + 0.5 + 0.1) / 4,
@@ -42,7 +42,7 @@ def test_confidence_as_it_is():
 
 def test_confidence_at_the_temperature_of_val():
     shift = sure([[0.8, 0.2, 0]] * 3, [0, 0, 0])  # c does not compete
-    whole = examined({"test": TEST, "shift": shift}, val=VAL)
+    whole = evaluation({"test": TEST, "shift": shift}, val=VAL)
     assert temperature_of(whole) == pytest.approx(2, rel=1e-4)
     found = by_key(confidence(whole))
     roots = [[p**0.5 for p in row] for row in PROBABILITIES]
@@ -64,14 +64,14 @@ def test_confidence_at_the_temperature_of_val():
 
 
 def test_without_val_nothing_is_scaled_and_nothing_decided():
-    whole = examined({"test": TEST, "o": confident([0.9])})
+    whole = evaluation({"test": TEST, "o": confident([0.9])})
     assert {m.score for m in confidence(whole)} == {"", "msp"}
     assert temperature_of(whole) is None
     assert list(open_set(whole)) == []
 
 
 def test_a_val_that_is_all_right_scales_nothing():
-    whole = examined({"test": TEST}, val=sure([[0.9, 0.1, 0]] * 4, [0] * 4))
+    whole = evaluation({"test": TEST}, val=sure([[0.9, 0.1, 0]] * 4, [0] * 4))
     assert temperature_of(whole) is None  # the lower, the likelier: there is no best one
     assert {m.score for m in confidence(whole)} == {"", "msp"}
 
@@ -79,7 +79,7 @@ def test_a_val_that_is_all_right_scales_nothing():
 def test_the_open_set_threshold_is_that_of_val():
     val = confident([0.6, 0.9, 0.8])  # floor(4 * .5) = 2: the second lowest, .8
     sets = {"test": TEST, "shift": TEST, "o": confident([0.95, 0.7]), "low": confident([0.55])}
-    found = by_key(open_set(examined(sets, val=val, keep=0.5)))
+    found = by_key(open_set(evaluation(sets, val=val, keep=0.5)))
     assert {key[:3]: m.value for key, m in found.items()} == {
         ("test", "test", "kept"): 50,  # .9 and .8, both right
         ("test", "test", "kept_accuracy"): 100,
@@ -94,10 +94,10 @@ def test_the_open_set_threshold_is_that_of_val():
 
 def test_a_val_too_small_for_the_promise_keeps_all():
     sets = {"test": TEST, "o": confident([0.51])}
-    found = list(open_set(examined(sets, val=confident([0.9] * 18), keep=0.95)))
+    found = list(open_set(evaluation(sets, val=confident([0.9] * 18), keep=0.95)))
     assert values(found, "kept", "msp") == {"test": 100, "o": 100}
     assert values(found, "kept_accuracy", "msp") == {"test": 75}
-    found = list(open_set(examined(sets, val=confident([0.9] * 19), keep=0.95)))  # one more is enough
+    found = list(open_set(evaluation(sets, val=confident([0.9] * 19), keep=0.95)))  # one more is enough
     assert values(found, "kept", "msp") == {"test": 25, "o": 0}
 
 
@@ -108,7 +108,7 @@ def test_the_page_promises_what_val_can_hold():
 
 
 def test_where_nothing_is_kept_there_is_no_accuracy_of_it():
-    found = by_key(open_set(examined({"test": TEST}, val=confident([0.95] * 9), keep=0.9)))
+    found = by_key(open_set(evaluation({"test": TEST}, val=confident([0.95] * 9), keep=0.9)))
     assert [key[2] for key in found] == ["kept"]
     assert next(iter(found.values())).value == 0
 
@@ -116,7 +116,7 @@ def test_where_nothing_is_kept_there_is_no_accuracy_of_it():
 @given(st.lists(st.floats(0.5, 0.999), min_size=1, max_size=60), st.floats(0.01, 1))
 def test_of_val_itself_the_share_is_kept(shares, keep):
     val = confident(shares)
-    whole = examined({"test": TEST, "val again": val}, val=val, detectors=("msp",), keep=keep)
+    whole = evaluation({"test": TEST, "val again": val}, val=val, detectors=("msp",), keep=keep)
     assert values(open_set(whole), "kept", "msp")["val again"] >= 100 * keep - 1e-9
 
 
@@ -129,7 +129,7 @@ AFTER = {"test": answering([0, 1, 1, 1], [0, 1, 1, 2]), "shift": answering([0, 1
 
 def test_what_adapting_changed_image_by_image():
     sets = {"test": AFTER["test"], "shift": answering([1, 1, 1, 0], [0, 1, 1, 2])}
-    found = by_key(robustness(examined(sets, BEFORE)))
+    found = by_key(robustness(evaluation(sets, BEFORE)))
     assert {key[:3]: m.value for key, m in found.items() if m.unit == "%"} == {
         ("test", "test", "agreement"): 75,
         ("test", "test", "broken"): 0,
@@ -142,7 +142,7 @@ def test_what_adapting_changed_image_by_image():
 
 
 def test_robustness_against_the_line_through_the_untouched():
-    found = by_key(robustness(examined(AFTER, BEFORE)))
+    found = by_key(robustness(evaluation(AFTER, BEFORE)))
     points = {key[:3]: m.value for key, m in found.items() if m.unit == "points"}
     assert points == pytest.approx({
         ("shift", "shift", "relative_robustness"): 50,
@@ -153,10 +153,10 @@ def test_robustness_against_the_line_through_the_untouched():
 
 def test_robustness_against_reference_models():
     reference = ((0.5, 0.5), (0.9, 0.9))  # as accurate under the shift as without it
-    found = list(robustness(examined(AFTER, BEFORE, reference=reference)))
+    found = list(robustness(evaluation(AFTER, BEFORE, reference=reference)))
     assert values(found, "effective_robustness") == pytest.approx({"shift": 0})
     assert values(found, "relative_robustness") == {"shift": 50}
-    found = robustness(examined(BEFORE, reference=reference))
+    found = robustness(evaluation(BEFORE, reference=reference))
     assert values(found, "effective_robustness") == pytest.approx({"shift": -25})
 
 
@@ -166,7 +166,7 @@ def test_the_untouched_encoder_is_the_line(right, shifted):
         return answering([0] * count + [1] * (10 - count), [0] * 10)
 
     sets = {"test": of(right), **{f"shift {i}": of(count) for i, count in enumerate(shifted)}}
-    found = list(robustness(examined(sets, detectors=("msp",))))
+    found = list(robustness(evaluation(sets, detectors=("msp",))))
     for metric in ("relative_robustness", "effective_robustness"):
         own = values(found, metric)
         assert own.keys() == sets.keys() - {"test"}
@@ -177,8 +177,10 @@ def test_the_untouched_encoder_is_the_line(right, shifted):
 
 def test_classes_that_do_not_compete_reach_every_evaluator():
     rows, labels = [[1, 2, 9], [2, 1, 9], [3, 0, 9]], [1, 0, 1]
-    part = said(rows, labels, columns=(0, 1))  # else all answers were c
-    whole = examined({"test": part, "shift": part}, {"test": part, "shift": said(rows, labels)}, val=part)
+    part = outputs(rows, labels, columns=(0, 1))  # else all answers were c
+    whole = evaluation(
+        {"test": part, "shift": part}, {"test": part, "shift": outputs(rows, labels)}, val=part
+    )
     found = [m for evaluator in (confidence, open_set, robustness) for m in evaluator(whole)]
     assert all(math.isfinite(m.value) for m in found)
     assert values(found, "agreement") == {"test": 100, "shift": 0}

@@ -7,19 +7,22 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from examined import CLASSES, by_key, classifier_on, confident, examined, images, said, suite_of, sure
+from examined import CLASSES, by_key, classifier_on, confident, evaluation, images, outputs, suite_of, sure
 
 from anchorline import METHODS, Suite, adapt
-from anchorline.detection import DETECTORS, local_scores, outliers
+from anchorline.detectors import DETECTORS, local_scores, outliers
 from anchorline.encoders.feature_files import Features
 from anchorline.encoders.features import FeatureStore
-from anchorline.evaluation import ID_POSITIVE, OUTLIER_POSITIVE, Options, examine, measure, outcomes
-from anchorline.evaluation.detection import detection
-from anchorline.evaluation.examining import UNFITTED
-from anchorline.measures.detection import resampled
-from anchorline.measures.resampling import Resamples, interval
+from anchorline.evaluation.base import Options
+from anchorline.evaluation.collect import UNFITTED, collect
+from anchorline.evaluation.evaluators.detection import detection
+from anchorline.evaluation.evaluators.table import measure
+from anchorline.evaluation.outputs import collect_outputs
 from anchorline.methods.settings import override
-from anchorline.scores import mcm
+from anchorline.metric import ID_POSITIVE, OUTLIER_POSITIVE
+from anchorline.metrics.bootstrap import Resamples, interval
+from anchorline.metrics.detection import resampled
+from anchorline.metrics.scores import mcm
 
 TEST = sure(
     [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.25, 0.25]], [0, 1, 2, 1]
@@ -36,7 +39,7 @@ BY_HAND = {  # in order: .9 i, .8 i, .7 o, .6 i, .5 i, .4 o, .34 o
 
 
 def test_each_measure_by_hand():
-    found = by_key(detection(examined({"test": TEST, "o": FAR})))
+    found = by_key(detection(evaluation({"test": TEST, "o": FAR})))
     for (metric, convention), share in BY_HAND.items():
         one, mean = (found[*at, metric, "msp", convention] for at in (("o", "outlier"), ("all", "detection")))
         assert one.value == mean.value == pytest.approx(100 * share)
@@ -46,7 +49,7 @@ def test_each_measure_by_hand():
 
 
 def test_a_detector_reads_its_own_scores():
-    found = by_key(detection(examined({"test": TEST, "o": FAR}, detectors=("msp", "energy", "mcm"))))
+    found = by_key(detection(evaluation({"test": TEST, "o": FAR}, detectors=("msp", "energy", "mcm"))))
     by_pairs = (mcm(TEST.cosines)[:, None] > mcm(FAR.cosines)[None]).double().mean().item()
     assert found["o", "outlier", "auroc", "mcm", ""].value == pytest.approx(100 * by_pairs)
     assert found["o", "outlier", "auroc", "energy", ""].value == pytest.approx(50, abs=25)
@@ -59,7 +62,7 @@ def test_means_over_all_near_and_far_sets():
     sets = {"test": TEST, "x": confident([0.95]), "y": FAR, "z": confident([0.55])}  # AUROC 0, 10/12, 3/4
 
     def means(near):
-        found = detection(examined(sets, near=near))
+        found = detection(evaluation(sets, near=near))
         return {m.set: m.value for m in found if (m.role, m.metric, m.score) == ("detection", "auroc", "msp")}
 
     everywhere = pytest.approx(100 * (0 + 10 / 12 + 3 / 4) / 3)
@@ -70,7 +73,7 @@ def test_means_over_all_near_and_far_sets():
 
 def test_intervals_are_of_the_same_resamples():
     sets = {"test": TEST, "x": confident([0.95, 0.6, 0.55]), "y": FAR}
-    found = by_key(detection(examined(sets)))
+    found = by_key(detection(evaluation(sets)))
     draws = [
         resampled(TEST.confidence, sets[name].confidence, Resamples(repeats=50), ("test", name))["auroc"]
         for name in ("x", "y")
@@ -84,7 +87,7 @@ def test_intervals_are_of_the_same_resamples():
 # ---- what is examined
 
 
-class Known:
+class FitData:
     """A feature store that knows its sets by name."""
 
     def __init__(self, found: dict[str, torch.Tensor]) -> None:
@@ -99,11 +102,11 @@ def test_outliers_face_the_same_classes_as_test(tiny_encoder):
     # two classes and the outliers' over three, test would look the more confident.
     rows = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     rows[:, 2] = rows[:, 0]
-    whole = suite_of({"test": said(rows.tolist(), [0, 1] * 25), "o": said(rows.tolist())})
+    whole = suite_of({"test": outputs(rows.tolist(), [0, 1] * 25), "o": outputs(rows.tolist())})
     test = images("test", [0, 1] * 25, columns=(0, 1))
     task = Suite("s", CLASSES, images("train", []), images("val", []), test, {}, whole.outliers)
-    found, left_out = examine(classifier_on(tiny_encoder), task, Known({"test": rows, "o": rows}))
-    assert found.said["o"].logits[:, 2].isneginf().all()
+    found, left_out = collect(classifier_on(tiny_encoder), task, FitData({"test": rows, "o": rows}))
+    assert found.outputs["o"].logits[:, 2].isneginf().all()
     aurocs = {m.score: m.value for m in detection(found) if (m.set, m.metric) == ("o", "auroc")}
     assert aurocs == dict.fromkeys(UNFITTED, 50)
     assert left_out == {}
@@ -117,9 +120,9 @@ def test_a_suite_without_train_and_val(tiny_encoder, colour_folders):
     classifier = adapt(
         tiny_encoder, Suite.from_folders(colour_folders / "train", folders["test"]), "zero-shot"
     )
-    found, left_out = examine(classifier, bare, FeatureStore())
+    found, left_out = collect(classifier, bare, FeatureStore())
     assert found.val is None
-    assert [scorer.name for scorer in found.scorers] == [name for name in DETECTORS if name in UNFITTED]
+    assert [scorer.name for scorer in found.detectors] == [name for name in DETECTORS if name in UNFITTED]
     assert left_out == {}
     rows = by_key(measure(found))
     assert {m.score for m in rows.values()} == {"", *UNFITTED}
@@ -129,11 +132,11 @@ def test_a_suite_without_train_and_val(tiny_encoder, colour_folders):
 
 def test_detectors_are_fitted_on_train_and_chosen_on_val(tiny_encoder, colours):
     classifier, store = adapt(tiny_encoder, colours, "zero-shot"), FeatureStore()
-    found, left_out = examine(classifier, colours, store)
-    assert {scorer.name for scorer in found.scorers} | left_out.keys() == DETECTORS.keys()
-    assert len(left_out) + len(found.scorers) == len(DETECTORS)
+    found, left_out = collect(classifier, colours, store)
+    assert {scorer.name for scorer in found.detectors} | left_out.keys() == DETECTORS.keys()
+    assert len(left_out) + len(found.detectors) == len(DETECTORS)
     assert len(left_out) <= 1  # what needs patches, where the encoder gives none
-    known = found.scorers[0].known
+    known = found.detectors[0].data
     for said_of, images_of in (
         (known.train, colours.train),
         (known.val, colours.val),
@@ -147,26 +150,26 @@ def test_detectors_are_fitted_on_train_and_chosen_on_val(tiny_encoder, colours):
     made = classifier.features_of(outliers(pixels, colours.val.labels))
     assert torch.equal(known.synthetic.logits, classifier.logits(made))
     assert known.synthetic.labels is None
-    assert list(found.said) == ["test", "dark", "grey"]
-    assert found.before is found.said  # this is the untouched one
-    other = outcomes(classifier, colours, store)
-    given, _ = examine(classifier, colours, store, untouched=other, options=Options(keep=0.5))
-    assert given.before is other
+    assert list(found.outputs) == ["test", "dark", "grey"]
+    assert found.untouched is found.outputs  # this is the untouched one
+    other = collect_outputs(classifier, colours, store)
+    given, _ = collect(classifier, colours, store, untouched=other, options=Options(keep=0.5))
+    assert given.untouched is other
     assert given.options.keep == 0.5
 
 
 def test_synthetic_outliers_face_the_same_classes_as_val(tiny_encoder, colours):
     held = replace(colours.val.select((colours.val.labels < 2).nonzero()[0]), columns=(0, 1))
     classifier = adapt(tiny_encoder, colours, "zero-shot")
-    known = examine(classifier, replace(colours, val=held), FeatureStore())[0].scorers[0].known
+    known = collect(classifier, replace(colours, val=held), FeatureStore())[0].detectors[0].data
     assert known.val.logits.isneginf().all(0).tolist() == [False, False, True]
     assert known.synthetic.logits.isneginf().all(0).tolist() == [False, False, True]
 
 
 def test_without_outlier_sets_no_detector_is_fitted(tiny_encoder, colours):
     bare = Suite("s", colours.classes, colours.train, colours.val, colours.test, colours.shifts)
-    found, left_out = examine(adapt(tiny_encoder, bare, "zero-shot"), bare, FeatureStore())
-    assert (found.scorers, left_out) == ([], {})
+    found, left_out = collect(adapt(tiny_encoder, bare, "zero-shot"), bare, FeatureStore())
+    assert (found.detectors, left_out) == ([], {})
     assert found.val is not None
     assert {m.role for m in measure(found)} == {"test", "shift", "summary"}
 
@@ -177,10 +180,10 @@ def test_patches_are_read_where_they_are_asked_for(tiny_encoder, colours, row):
     quick = {"training.epochs": "1", "training.lr": "1e-3"} if METHODS[row].training else {}
     method, store = override(METHODS[row], quick), FeatureStore()
     classifier = adapt(tiny_encoder, colours, method, store=store)
-    plain, left_out = examine(classifier, colours, store)
+    plain, left_out = collect(classifier, colours, store)
     assert "--patches" in left_out["gl-mcm"]
-    assert plain.said["test"].local is None
-    found, left_out = examine(classifier, colours, store, options=Options(patches=True))
+    assert plain.outputs["test"].local is None
+    found, left_out = collect(classifier, colours, store, options=Options(patches=True))
     assert not {"gl-mcm"} & set(left_out)
     pixels, _ = store.pixels(tiny_encoder.geometry, colours.test)
     adaptation = classifier.adaptation
@@ -190,7 +193,7 @@ def test_patches_are_read_where_they_are_asked_for(tiny_encoder, colours, row):
         features = F.normalize(adaptation.image_tower(tower_input), dim=-1)
         torch.testing.assert_close(features, adaptation.features(batch))  # of this very tower
     expected = local_scores(classifier.image_encoder, pixels, classifier.caption_vectors())
-    torch.testing.assert_close(found.said["test"].local, expected)
+    torch.testing.assert_close(found.outputs["test"].local, expected)
     scored = {(m.set, m.metric) for m in measure(found) if m.score == "gl-mcm"}
     assert ("grey", "auroc") in scored
 
@@ -199,16 +202,16 @@ def test_blended_features_have_no_patches(tiny_encoder, colours):
     classifier = adapt(
         tiny_encoder, colours, override(METHODS["residual-reprogrammer"], {"training.epochs": "1"})
     )
-    _, left_out = examine(classifier, colours, FeatureStore(), options=Options(patches=True))
+    _, left_out = collect(classifier, colours, FeatureStore(), options=Options(patches=True))
     assert "gl-mcm" in left_out
 
 
 def test_detectors_are_fitted_on_so_many_images_and_no_more(tiny_encoder, colours, monkeypatch):
     """Evenly spread over train, whose images lie in the order of their classes."""
-    monkeypatch.setattr("anchorline.evaluation.examining.FITTED", 9)
+    monkeypatch.setattr("anchorline.evaluation.collect.FITTED", 9)
     classifier, store = adapt(tiny_encoder, colours, "zero-shot"), FeatureStore()
-    found, _ = examine(classifier, colours, store)
-    known = found.scorers[0].known
+    found, _ = collect(classifier, colours, store)
+    known = found.detectors[0].data
     assert len(known.train.logits) == len(known.train_labels) == 9
     assert set(known.train_labels.tolist()) == {0, 1, 2}
     whole = store.images(tiny_encoder, colours.train).vectors

@@ -11,7 +11,7 @@ from pytorch_ood.metrics.functional import calibration_error
 from sklearn.metrics import brier_score_loss, log_loss
 from torchmetrics.functional.classification import binary_calibration_error
 
-from anchorline.measures.calibration import (
+from anchorline.metrics.calibration import (
     TEMPERATURES,
     brier,
     expected_calibration_error,
@@ -164,7 +164,7 @@ def test_accuracy_is_not_changed_but_calibration_is():
     logits, labels = drawn(4000, 5, 3.0, seed=8)  # too sure by a factor of 3
 
     def error(temperature):
-        p, said = (logits / temperature).softmax(1).max(1)
-        return expected_calibration_error(p, said == labels)
+        p, outputs = (logits / temperature).softmax(1).max(1)
+        return expected_calibration_error(p, outputs == labels)
 
     assert error(fit_temperature(logits, labels)) < 0.03 < 0.15 < error(1)

@@ -12,7 +12,8 @@ from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
 from torchmetrics.functional.classification import binary_auroc
 
-from anchorline.measures.detection import (
+from anchorline.metrics.bootstrap import Resamples, Streams, interval
+from anchorline.metrics.detection import (
     NAMES,
     auroc,
     detect,
@@ -20,7 +21,6 @@ from anchorline.measures.detection import (
     resampled,
     with_intervals,
 )
-from anchorline.measures.resampling import Resamples, Streams, interval
 
 # Few distinct values, so that ties within and between the sets are common; lengths around 20, where
 # 95 % is a whole number of images.
@@ -184,7 +184,7 @@ def test_blocks_of_resamples_do_not_change_them(monkeypatch):
     inside, outside = rng.normal(1, 1, 90), rng.normal(0, 1, 70)
     resamples = Resamples(50)
     whole = resampled(inside, outside, resamples)
-    monkeypatch.setattr("anchorline.measures.detection._CELLS", 500)
+    monkeypatch.setattr("anchorline.metrics.detection._CELLS", 500)
     pieces = resampled(inside, outside, resamples)
     for name in NAMES:
         assert np.array_equal(whole[name], pieces[name])

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchorline.measures.open_set import Threshold, conformal_threshold, decisions
+from anchorline.metrics.open_set import Threshold, conformal_threshold, decisions
 
 
 def test_the_threshold_by_hand():

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from anchorline.measures.axes import Ranks
-from anchorline.measures.paired import COLUMNS, differences, enough, holm, seed_weights
-from anchorline.measures.resampling import Streams
+from anchorline.metrics.axes import Ranks
+from anchorline.metrics.bootstrap import Streams
+from anchorline.metrics.significance import COLUMNS, differences, enough, holm, seed_weights
 
 AXES = ["id_accuracy", "shift_accuracy", "auroc"]
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchorline.measures.robustness import (
+from anchorline.metrics.robustness import (
     ReferenceLine,
     Worst,
     agreement,

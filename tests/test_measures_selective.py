@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchorline.measures.selective import aurc, risk_coverage
+from anchorline.metrics.selective import aurc, risk_coverage
 
 IMAGES = st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=6)
 

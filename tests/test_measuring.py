@@ -7,7 +7,7 @@ import pytest
 from anchorline import UserError
 from anchorline.cli.measuring import read_options
 from anchorline.cli.options import MeasureOptions
-from anchorline.evaluation import Options
+from anchorline.evaluation.base import Options
 
 MODELS = "name,shift_accuracy,id_accuracy\nx,50,75\ny,62.5,80\n"
 

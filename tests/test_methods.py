@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from check_method import check_method, logits_of, short, untouched_logits
 
 from anchorline import METHODS, FeatureStore, Suite, UserError, adapt, load
+from anchorline.classifier.runs import save
 from anchorline.methods.settings import override
 from anchorline.methods.table import SHOWN, find_method
 from anchorline.methods.tunables import Labelled
 from anchorline.methods.tunables.head import L2
 from anchorline.methods.tunables.linear_probe import LinearHead, fit_head
-from anchorline.runs import save
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from anchorline import AdaptedClassifier, FeatureStore, UserError, adapt, scores
-from anchorline.predicting import UNKNOWN, found_images, predict
+from anchorline import AdaptedClassifier, FeatureStore, UserError, adapt
+from anchorline.classifier.prediction import UNKNOWN, found_images, predict
+from anchorline.metrics import scores
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_unknown_below_the_threshold_that_keeps_19_of_20_validation_images(
 def test_order_and_blocks(classifier, colour_folders, monkeypatch):
     files = [str(p) for p in sorted((colour_folders / "test").rglob("*.png"))]
     whole = list(classifier.predict(files))
-    monkeypatch.setattr("anchorline.predicting._AT_ONCE", 5)
+    monkeypatch.setattr("anchorline.classifier.prediction._AT_ONCE", 5)
     for a, b in zip(whole, classifier.predict(files), strict=True):
         assert (a.path, a.nearest) == (b.path, b.nearest)
         assert a.probability == pytest.approx(b.probability, abs=1e-6)

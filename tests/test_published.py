@@ -72,8 +72,8 @@ def test_the_table_says_what_is_missing_and_where_each_figure_comes_from():
     rows = pd.DataFrame([row(seed=s, value=50.0 + s, set="test") for s in range(2)])
     wanted = [figure(), figure(set="sketch"), figure(set="", metric="shift_accuracy", note="other mean")]
     table = published_table(beside(rows, wanted))
-    said = [[cell.text for cell in cells] for cells in table.rows]
-    assert said == [
+    outputs = [[cell.text for cell in cells] for cells in table.rows]
+    assert outputs == [
         ["ftp", "test", "accuracy", "50.5", "48.0", "+2.5", "1"],
         ["ftp", "sketch", "accuracy", "–", "48.0", "–", "1"],
         ["ftp", "mean of shifts", "accuracy", "–", "48.0", "–", "2"],

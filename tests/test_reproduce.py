@@ -127,10 +127,10 @@ def test_continual_learning_runs_whole_at_tiny_scale(tmp_path, monkeypatch):
 
 def test_the_list_says_data_paper_and_cost(capsys):
     reproduce(Reproduce())
-    said = " ".join(capsys.readouterr().out.split())
+    outputs = " ".join(capsys.readouterr().out.split())
     for recipe in RECIPES.values():
         for part in (recipe.name, recipe.paper, recipe.data, recipe.cost):
-            assert part in said
+            assert part in outputs
 
 
 def test_mistakes_are_one_sentence(tmp_path):

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from anchorline.measures.detection import auroc, detect
-from anchorline.scores import mcm, msp
+from anchorline.metrics.detection import auroc, detect
+from anchorline.metrics.scores import mcm, msp
 
 # Few distinct values, so that ties within and between the sets are common; lengths around 20, where
 # 95 % is a whole number of images.

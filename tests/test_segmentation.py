@@ -17,9 +17,9 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
-from anchorline.measures.resampling import Resamples
 from anchorline.methods.constraints import ByFTP
 from anchorline.methods.segmentation_settings import override
+from anchorline.metrics.bootstrap import Resamples
 from anchorline.suites.masks.sets import Arrays, MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import METHODS, Architecture, adapt, load, load_backbone

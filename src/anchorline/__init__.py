@@ -9,7 +9,8 @@ from anchorline.version import __version__
 
 if TYPE_CHECKING:
     from anchorline.adapting import adapt as adapt
-    from anchorline.classifier import AdaptedClassifier as AdaptedClassifier
+    from anchorline.classifier.adapted import AdaptedClassifier as AdaptedClassifier
+    from anchorline.classifier.runs import load as load
     from anchorline.comparing import Comparison as Comparison
     from anchorline.comparing import compare as compare
     from anchorline.encoders.encoder import Encoder as Encoder
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
     from anchorline.evaluating import evaluate as evaluate
     from anchorline.methods.table import METHODS as METHODS
     from anchorline.methods.table import Method as Method
-    from anchorline.runs import load as load
     from anchorline.suites import SUITES as SUITES
     from anchorline.suites import Suite as Suite
 
 # Name -> module. Imported on first use: torch and open_clip take seconds.
 _PUBLIC = {
-    "AdaptedClassifier": "anchorline.classifier",
+    "AdaptedClassifier": "anchorline.classifier.adapted",
     "Comparison": "anchorline.comparing",
     "Encoder": "anchorline.encoders.encoder",
     "FeatureStore": "anchorline.encoders.features",
@@ -37,7 +37,7 @@ _PUBLIC = {
     "adapt": "anchorline.adapting",
     "compare": "anchorline.comparing",
     "evaluate": "anchorline.evaluating",
-    "load": "anchorline.runs",
+    "load": "anchorline.classifier.runs",
     "load_encoder": "anchorline.encoders.loading",
 }
 __all__ = ["__version__", *_PUBLIC]

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anchorline import runs, scores
 from anchorline.classification import Classification, Examples
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier import runs
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.feature_files import Features
 from anchorline.encoders.features import FeatureStore
@@ -28,6 +28,7 @@ from anchorline.methods.selection import LOWEST, ValScore, best_of, trials, val_
 from anchorline.methods.settings import validate
 from anchorline.methods.table import Method, find_method
 from anchorline.methods.tunables import Labelled, Pretrained
+from anchorline.metrics import scores
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
 from anchorline.training.loop import train

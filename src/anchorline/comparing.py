@@ -10,26 +10,23 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.adapting import adapt
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.evaluating import origin_of
-from anchorline.evaluation import (
-    AXES,
-    Options,
-    Outcome,
-    changes,
-    corruption,
-    examine,
-    measure,
-)
+from anchorline.evaluation.base import Options
+from anchorline.evaluation.collect import collect
+from anchorline.evaluation.evaluators.corruption import corruption
+from anchorline.evaluation.evaluators.summary import changes
+from anchorline.evaluation.evaluators.table import measure
+from anchorline.evaluation.outputs import Outputs
 from anchorline.facts import facts, guarantee, notes, plan
-from anchorline.measures.resampling import Resamples
 from anchorline.methods.table import SHOWN, UNTOUCHED, Method, find_method
-from anchorline.origin import table_of
+from anchorline.metric import AXES, table_of
+from anchorline.metrics.bootstrap import Resamples
 from anchorline.published import Published, beside, write_published
 from anchorline.report import MethodDetails, write_report
 from anchorline.results import (
@@ -119,7 +116,7 @@ def compare(
     evaluated: list[Evaluated] = []
     shown: list[MethodDetails] = []
     left_out: dict[tuple[str, str], list[str]] = {}  # detector and reason: methods
-    before: Mapping[str, Outcome] | None = None
+    before: Mapping[str, Outputs] | None = None
     for row in rows:
         for seed in seeds if row.training else seeds[:1]:
             classifier = adapt(
@@ -127,22 +124,22 @@ def compare(
                 run=run_directory(directory, row, seed), narrator=narrator, trackers=trackers,
                 reuse=[e.classifier for e in evaluated], overwrite=True,
             )  # fmt: skip
-            examined, missing = examine(
+            evaluation, missing = collect(
                 classifier, suite, store,
                 untouched=before, options=options, resamples=resamples, progress=narrator.bar,
             )  # fmt: skip
             for missed in missing.items():
                 left_out.setdefault(missed, []).append(row.name)
-            metrics = measure(examined)
+            metrics = measure(evaluation)
             metrics += corruption(
                 classifier, suite, options.corruptions, store, lambda title: narrator.bar(title, "sets")
             )
             metrics += changes(metrics, evaluated[0].metrics if evaluated else metrics)
             if before is None:
-                before = examined.said
+                before = evaluation.outputs
             if seed == seeds[0]:  # pictures and mistakes are those of the first seed; numbers are means
-                shown.append(details(examined))
-            evaluated.append(kept(examined, metrics))
+                shown.append(details(evaluation))
+            evaluated.append(kept(evaluation, metrics))
             narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
     table = table_of(row for one in evaluated for row in origin_of(suite, one.classifier).rows(one.metrics))
     classifiers = [one.classifier for one in evaluated]

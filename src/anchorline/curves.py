@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
+from anchorline.classifier.runs import configuration_hash, request_of
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
-from anchorline.evaluation import AXES, axes, outcomes
+from anchorline.evaluation.evaluators.summary import axes
+from anchorline.evaluation.outputs import collect_outputs
 from anchorline.facts import suite_hash
 from anchorline.methods.blends import ALPHAS
-from anchorline.runs import configuration_hash, request_of
+from anchorline.metric import AXES
 from anchorline.suites.suite import Suite
 
 FILE = "alpha.csv"
@@ -42,7 +44,7 @@ def alpha_curve(
         here = store.elsewhere(Path(passing))
         for number, alpha in enumerate(alphas, 1):
             candidate = classifier.at(alpha)
-            metrics = axes(suite, outcomes(candidate, suite, here))
+            metrics = axes(suite, collect_outputs(candidate, suite, here))
             found_axes = {m.metric: m.value for m in metrics if m.metric in AXES}
             where = {"method": classifier.method.name, "seed": classifier.seed, "alpha": alpha}
             found.append({**where, "chosen": alpha == classifier.alpha, **found_axes, **hashes})

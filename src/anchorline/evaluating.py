@@ -6,15 +6,19 @@ from dataclasses import replace
 
 import pandas as pd
 
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
+from anchorline.classifier.runs import configuration_hash, request_of
 from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.evaluation import Options, corruption, examine, measure, outcomes
+from anchorline.evaluation.base import Options
+from anchorline.evaluation.collect import collect
+from anchorline.evaluation.evaluators.corruption import corruption
+from anchorline.evaluation.evaluators.table import measure
+from anchorline.evaluation.outputs import collect_outputs
 from anchorline.facts import origin
 from anchorline.methods.table import METHODS, UNTOUCHED
-from anchorline.origin import Origin, table_of
-from anchorline.runs import configuration_hash, request_of
+from anchorline.metric import Provenance, table_of
 from anchorline.suites.suite import Suite
 
 
@@ -52,24 +56,24 @@ def evaluate(
         untouched,
         captions=store.classes(classifier.encoder, classifier.classes, untouched.templates).vectors,
     )
-    examined, left_out = examine(
+    evaluation, left_out = collect(
         classifier,
         suite,
         store,
-        untouched=outcomes(untouched, suite, store, narrator.bar),
+        untouched=collect_outputs(untouched, suite, store, narrator.bar),
         options=options,
         progress=narrator.bar,
     )
     for name, reason in left_out.items():
         narrator.say(f"note: {name} is left out: {reason}")
-    metrics = measure(examined)
+    metrics = measure(evaluation)
     metrics += corruption(
         classifier, suite, options.corruptions, store, lambda title: narrator.bar(title, "sets")
     )
     return table_of(origin_of(suite, classifier).rows(metrics))
 
 
-def origin_of(suite: Suite, classifier: AdaptedClassifier) -> Origin:
+def origin_of(suite: Suite, classifier: AdaptedClassifier) -> Provenance:
     """What the figures of a classifier on a suite come from."""
     asked = configuration_hash(request_of(classifier))
     return origin(suite, classifier.encoder, classifier.method.name, classifier.seed, asked)

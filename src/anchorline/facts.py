@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.feature_files import Features
 from anchorline.encoders.loading import BUNDLED as BUNDLED_ENCODER
-from anchorline.evaluation import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Options
-from anchorline.measures.open_set import conformal_threshold
-from anchorline.origin import Origin
+from anchorline.evaluation.base import Options
+from anchorline.metric import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Provenance
+from anchorline.metrics.open_set import conformal_threshold
 from anchorline.selecting import CHOOSING, Select
 from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.suite import Suite
@@ -35,9 +35,9 @@ def suite_hash(suite: Suite) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def origin(suite: Suite, encoder: Encoder, method: str, seed: int, config_hash: str) -> Origin:
+def origin(suite: Suite, encoder: Encoder, method: str, seed: int, config_hash: str) -> Provenance:
     """What the figures of a method on a suite come from."""
-    return Origin(suite.name, suite_hash(suite), encoder.name, encoder.hash, method, seed, config_hash)
+    return Provenance(suite.name, suite_hash(suite), encoder.name, encoder.hash, method, seed, config_hash)
 
 
 def _ends_of_searches(classifiers: Sequence[AdaptedClassifier], judge: str) -> list[str]:

@@ -10,15 +10,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.curves import COLUMNS as CURVE_COLUMNS
 from anchorline.curves import alpha_curve
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
-from anchorline.evaluation import Examined, Metric
-from anchorline.measures.paired import differences
+from anchorline.evaluation.base import Evaluation
 from anchorline.methods.table import Method
+from anchorline.metric import Metric
+from anchorline.metrics.significance import differences
 from anchorline.suites.suite import Suite
 from anchorline.training.movement import COLUMNS as MOVEMENT_COLUMNS
 from anchorline.training.movement import read_movement
@@ -34,13 +35,13 @@ class Evaluated:
     confidence: dict[str, Tensor]  # MSP of test and each outlier set, [N]
 
 
-def kept(examined: Examined, metrics: list[Metric]) -> Evaluated:
+def kept(evaluation: Evaluation, metrics: list[Metric]) -> Evaluated:
     return Evaluated(
         # A copy, without the adapted encoder that the original has built: memory must not grow by run.
-        replace(examined.classifier),
+        replace(evaluation.classifier),
         metrics,
-        {name: said.right for name, said in examined.labelled().items()},
-        {name: examined.said[name].confidence for name in ("test", *examined.suite.outliers)},
+        {name: said.right for name, said in evaluation.labelled().items()},
+        {name: evaluation.outputs[name].confidence for name in ("test", *evaluation.suite.outliers)},
     )
 
 

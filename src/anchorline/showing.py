@@ -11,14 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from anchorline import scores
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import as_images
-from anchorline.evaluation import Examined, Outcome
-from anchorline.evaluation.confidence import temperature_of
-from anchorline.measures.calibration import reliability
-from anchorline.measures.selective import risk_coverage
+from anchorline.evaluation.base import Evaluation
+from anchorline.evaluation.evaluators.calibration import temperature_of
+from anchorline.evaluation.outputs import Outputs
 from anchorline.methods.tunables.programs import Reprogrammed
+from anchorline.metrics import scores
+from anchorline.metrics.calibration import reliability
+from anchorline.metrics.selective import risk_coverage
 from anchorline.report import Changed, Histogram, MethodDetails, Mistake
 from anchorline.suites.images.decode import decode
 from anchorline.suites.images.image_set import ImageSet
@@ -30,10 +31,10 @@ CHANGED_PER_SET, FRAMES = 8, 6
 POINTS = 200  # of a risk-coverage curve
 
 
-def details(examined: Examined) -> MethodDetails:
+def details(evaluation: Evaluation) -> MethodDetails:
     """Pictures and curves of one classifier, beside what the untouched encoder said of the same sets."""
-    classifier, suite = examined.classifier, examined.suite
-    found, before = examined.said, examined.before
+    classifier, suite = evaluation.classifier, evaluation.suite
+    found, before = evaluation.outputs, evaluation.untouched
     labelled = {"test": suite.test, **suite.shifts}
     compared = labelled if found is not before else {}  # the untouched encoder changes nothing
     broken = {name: before[name].right & ~found[name].right for name in compared}
@@ -52,22 +53,22 @@ def details(examined: Examined) -> MethodDetails:
         mended=changed(classifier.classes, compared, found, before, mended),
         changes=pd.DataFrame.from_dict(counts, orient="index", columns=["broken", "mended"]),
         frames=frames(classifier, suite.test),
-        reliability=reliabilities(examined),
+        reliability=reliabilities(evaluation),
         risk_coverage={name: risks(found[name]) for name in labelled},
     )
 
 
-def reliabilities(examined: Examined) -> dict[str, pd.DataFrame]:
+def reliabilities(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
     """Confidence against accuracy in bins, of test and each shift, before and after temperature scaling."""
     temperatures = {False: 1.0}
-    if scaled := temperature_of(examined):
+    if scaled := temperature_of(evaluation):
         temperatures[True] = scaled
     return {
         name: pd.concat([
-            bins(scores.msp(said.logits / temperature), said.right).assign(scaled=flag)
+            bins(scores.msp(outputs.logits / temperature), outputs.right).assign(scaled=flag)
             for flag, temperature in temperatures.items()
         ])
-        for name, said in examined.labelled().items()
+        for name, outputs in evaluation.labelled().items()
     }  # fmt: skip
 
 
@@ -78,9 +79,9 @@ def bins(confidence: Tensor, right: Tensor) -> pd.DataFrame:
     return pd.DataFrame({"confidence": found.confidence, "accuracy": found.accuracy, "share": shares})
 
 
-def risks(said: Outcome) -> pd.DataFrame:
+def risks(outputs: Outputs) -> pd.DataFrame:
     """Columns coverage and risk, in [0, 1], at most `POINTS` rows."""
-    curve = risk_coverage(said.confidence, said.right)
+    curve = risk_coverage(outputs.confidence, outputs.right)
     chosen = np.unique(np.linspace(0, len(curve.risk) - 1, POINTS).round().astype(int))
     return pd.DataFrame({"coverage": curve.coverage[chosen], "risk": curve.risk[chosen]})
 
@@ -88,8 +89,8 @@ def risks(said: Outcome) -> pd.DataFrame:
 def changed(
     classes: tuple[str, ...],
     sets: Mapping[str, ImageSet],
-    found: Mapping[str, Outcome],
-    before: Mapping[str, Outcome],
+    found: Mapping[str, Outputs],
+    before: Mapping[str, Outputs],
     which: Mapping[str, Tensor],
 ) -> list[Changed]:
     """The first few of each set whose answer adapting turned, in the order of their paths."""
@@ -130,26 +131,26 @@ def _png(image: Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def per_class(classes: tuple[str, ...], found: Mapping[str, Outcome]) -> pd.DataFrame:
+def per_class(classes: tuple[str, ...], found: Mapping[str, Outputs]) -> pd.DataFrame:
     """Accuracy in percent: a row a class, a column a set; NaN where a set lacks the class."""
     columns = {}
-    for name, said in found.items():
-        right = pd.Series(said.right.float().numpy() * 100)
-        columns[name] = right.groupby(said.truth.numpy()).mean()
+    for name, outputs in found.items():
+        right = pd.Series(outputs.right.float().numpy() * 100)
+        columns[name] = right.groupby(outputs.truth.numpy()).mean()
     table = pd.DataFrame(columns).reindex(range(len(classes)))
     table.index = pd.Index(classes)
     return table
 
 
 def mistakes(
-    classifier: AdaptedClassifier, sets: Mapping[str, ImageSet], found: Mapping[str, Outcome]
+    classifier: AdaptedClassifier, sets: Mapping[str, ImageSet], found: Mapping[str, Outputs]
 ) -> list[Mistake]:
     """The most confident wrong answers, at most so many a set and in all."""
     chosen: list[tuple[float, str, int]] = []
     for name in sets:
-        said = found[name]
-        wrong = (~said.right).nonzero()[:, 0]
-        worst = said.confidence[wrong].sort(descending=True, stable=True)
+        outputs = found[name]
+        wrong = (~outputs.right).nonzero()[:, 0]
+        worst = outputs.confidence[wrong].sort(descending=True, stable=True)
         for value, place in list(zip(worst.values, worst.indices, strict=True))[:MISTAKES_PER_SET]:
             chosen.append((float(value), name, int(wrong[place])))
     chosen.sort(key=lambda c: -c[0])

@@ -10,6 +10,7 @@ import pandas as pd
 import anchorline.adapting
 import anchorline.comparing
 import anchorline.evaluating
+from anchorline.classifier.runs import load
 from anchorline.cli import shared
 from anchorline.cli.arguments import Adapt, Compare, Evaluate
 from anchorline.cli.measuring import read_options
@@ -23,7 +24,6 @@ from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.facts import unfit
 from anchorline.methods.table import SHOWN
-from anchorline.runs import load
 
 
 def _settings(command: Adapt | Compare) -> dict[str, str]:

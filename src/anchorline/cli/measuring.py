@@ -9,8 +9,8 @@ import pandas as pd
 from anchorline.cli.options import MeasureOptions
 from anchorline.cli.suites import named_paths
 from anchorline.errors import UserError
-from anchorline.evaluation import Options
-from anchorline.measures.robustness import ReferenceLine
+from anchorline.evaluation.base import Options
+from anchorline.metrics.robustness import ReferenceLine
 from anchorline.suites.images.corruptions import parse_corruptions
 
 SUBSET = "animals=animals.txt"  # an example

@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from anchorline import predicting
+from anchorline.classifier import prediction as predicting
+from anchorline.classifier.prediction import Prediction, found_images
+from anchorline.classifier.runs import load
 from anchorline.cli.arguments import Predict
 from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
-from anchorline.predicting import Prediction, found_images
-from anchorline.runs import load
 from anchorline.tasks import segmentation
 from anchorline.tasks.segmentation import AdaptedSegmenter, DrawnMask, is_segmentation_run, predict_masks
 

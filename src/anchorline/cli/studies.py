@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from anchorline.adapting import adapt
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.cli import shared
 from anchorline.cli.arguments import Ablate, Map, Report
 from anchorline.cli.shared import rows_of, settings_of, store_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.measures.paired import LEVEL, enough, holm
+from anchorline.metrics.significance import LEVEL, enough, holm
 from anchorline.published import beside, read_published
 from anchorline.report.matching import SAME, must_match
 

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.report.figures import INK, RULE, plain_layout, plot_text
 from anchorline.studies.figure_page import Chart, Sheet, measured, write_page
 from anchorline.studies.neighbourhoods import K, by_chance

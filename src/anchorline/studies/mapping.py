@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent

@@ -46,8 +46,8 @@ def check_part(part: Part, root: StrPath) -> list[State]:
     return [_state(split, part, split, top, lambda listed: None) for split in part.images]
 
 
-def _state(role: str, part: Part, split: str, top: Path, examine: Callable[[Listed], None]) -> State:
-    """`examine` raises `UserError` for classes that are not the data set's."""
+def _state(role: str, part: Part, split: str, top: Path, collect: Callable[[Listed], None]) -> State:
+    """`collect` raises `UserError` for classes that are not the data set's."""
 
     def state(words: str, good: bool = False) -> State:
         return State(role, part, split, words, good)
@@ -57,7 +57,7 @@ def _state(role: str, part: Part, split: str, top: Path, examine: Callable[[List
         return state(part.missing(top))
     try:
         listed = part.read(found, split)
-        examine(listed)
+        collect(listed)
         damaged = part.damaged(found)
     except (UserError, OSError) as error:
         return state(str(error))

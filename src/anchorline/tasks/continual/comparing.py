@@ -16,10 +16,10 @@ from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
-from anchorline.evaluation import Metric, changes
+from anchorline.evaluation.evaluators.summary import changes
 from anchorline.facts import origin, plan
 from anchorline.methods.table import UNTOUCHED
-from anchorline.origin import table_of
+from anchorline.metric import Metric, table_of
 from anchorline.published import Published, beside, write_published
 from anchorline.results import write_table
 from anchorline.suites.suite import Suite

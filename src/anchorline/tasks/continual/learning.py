@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anchorline.classification import Examples
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier.adapted import AdaptedClassifier
+from anchorline.classifier.runs import TENSORS, learnt_from, templates_of
 from anchorline.constraints import FTP
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
@@ -22,7 +23,6 @@ from anchorline.engine.storage import read_tensors, write_tensors
 from anchorline.methods.blends import Weights
 from anchorline.methods.constraints import Constraint
 from anchorline.methods.tunables import AdaptedModel, Pretrained, TunableModel
-from anchorline.runs import TENSORS, learnt_from, templates_of
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import ContinualMethod

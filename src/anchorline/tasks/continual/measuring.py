@@ -9,13 +9,16 @@ from statistics import fmean
 import numpy as np
 import torch
 
-from anchorline import scores
-from anchorline.classifier import AdaptedClassifier, FeaturePair
+from anchorline.classifier.adapted import AdaptedClassifier, FeaturePair
 from anchorline.encoders.features import FeatureStore
-from anchorline.evaluation import MSP_TEMPERATURE, Metric, Outcome, accuracy, axes, outcome
-from anchorline.measures.detection import with_intervals
-from anchorline.measures.resampling import Resamples
+from anchorline.evaluation.evaluators.accuracy import accuracy
+from anchorline.evaluation.evaluators.summary import axes
+from anchorline.evaluation.outputs import Outputs, outputs_of
 from anchorline.methods.selection import ValScore, val_score
+from anchorline.metric import MSP_TEMPERATURE, Metric
+from anchorline.metrics import scores
+from anchorline.metrics.bootstrap import Resamples
+from anchorline.metrics.detection import with_intervals
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.tasks.continual.metrics import (
     Matrix,
@@ -29,9 +32,9 @@ _BLOCK = 1024  # images copied out of a set at a time, a multiple of an encoder'
 TASK = "task"  # role of what is measured on the test images of one task; its set is "task 3"
 
 
-def examine(
+def collect(
     classifier: AdaptedClassifier, sequence: TaskSequence, task: int, store: FeatureStore
-) -> dict[str, Outcome]:
+) -> dict[str, Outputs]:
     """What a classifier of the classes seen after a task says of their images in test and in each shift, and
     of all outliers, by set name; a shift without any of the classes is left out. Each image passes once."""
     suite = sequence.suite
@@ -45,20 +48,20 @@ def examine(
     for images in suite.outliers.values():
         rows = np.arange(len(images))
         facing = replace(images, columns=competing)
-        found[images.name] = outcome(classifier, facing, _views(classifier, images, rows, store))
+        found[images.name] = outputs_of(classifier, facing, _views(classifier, images, rows, store))
     return found
 
 
 def _said(
     classifier: AdaptedClassifier, sequence: TaskSequence, task: int, images: ImageSet, rows: Rows,
     store: FeatureStore,
-) -> Outcome:  # fmt: skip
+) -> Outputs:  # fmt: skip
     part = replace(
         images.select(rows),
         labels=sequence.labels(images)[rows],
         columns=tuple(sequence.competing(images, task).tolist()),
     )
-    return outcome(classifier, part, _views(classifier, images, rows, store))
+    return outputs_of(classifier, part, _views(classifier, images, rows, store))
 
 
 def _views(classifier: AdaptedClassifier, images: ImageSet, rows: Rows, store: FeatureStore) -> FeaturePair:
@@ -74,18 +77,18 @@ def _views(classifier: AdaptedClassifier, images: ImageSet, rows: Rows, store: F
     return FeaturePair(torch.cat(adapted), untouched)
 
 
-def task_accuracies(said: Outcome, sequence: TaskSequence, task: int) -> list[Metric]:
+def task_accuracies(outputs: Outputs, sequence: TaskSequence, task: int) -> list[Metric]:
     """Accuracy on the test images of each task so far, all classes seen competing: a row of R."""
     found = []
     for number in range(1, task + 1):
-        own = (said.truth >= sequence.seen(number - 1)) & (said.truth < sequence.seen(number))
-        part = Outcome(said.logits[own], said.cosines[own], said.features[own], said.truth[own])
+        own = (outputs.truth >= sequence.seen(number - 1)) & (outputs.truth < sequence.seen(number))
+        part = Outputs(outputs.logits[own], outputs.cosines[own], outputs.features[own], outputs.truth[own])
         found.append(accuracy(f"task {number}", TASK, part))
     return found
 
 
 def measure(
-    found: dict[str, Outcome], sequence: TaskSequence, task: int, matrix: Matrix, resamples: Resamples
+    found: dict[str, Outputs], sequence: TaskSequence, task: int, matrix: Matrix, resamples: Resamples
 ) -> Iterator[Metric]:
     """All figures after a task; fills row task - 1 of the accuracy matrix, in percent.
 
@@ -118,9 +121,9 @@ def measure(
 def sequence_score(classifier: AdaptedClassifier, sequence: TaskSequence, store: FeatureStore) -> ValScore:
     """A_{1:N} on the val images of all tasks, a share, and minus their cross-entropy: in the end of all."""
     last, val = len(sequence), sequence.suite.val
-    said = _said(classifier, sequence, last, val, sequence.rows(val, 1, last), store)
-    every = [one.value / 100 for one in task_accuracies(said, sequence, last)]
-    return fmean(every), val_score(said.logits, said.truth)[1]
+    outputs = _said(classifier, sequence, last, val, sequence.rows(val, 1, last), store)
+    every = [one.value / 100 for one in task_accuracies(outputs, sequence, last)]
+    return fmean(every), val_score(outputs.logits, outputs.truth)[1]
 
 
 def threshold(classifier: AdaptedClassifier, images: ImageSet, store: FeatureStore) -> float:
@@ -128,6 +131,6 @@ def threshold(classifier: AdaptedClassifier, images: ImageSet, store: FeatureSto
 
     `classifier` knows all classes in the order of the suite.
     """
-    said = outcome(classifier, images, _views(classifier, images, np.arange(len(images)), store))
-    kept = said.confidence.sort(descending=True).values
+    outputs = outputs_of(classifier, images, _views(classifier, images, np.arange(len(images)), store))
+    kept = outputs.confidence.sort(descending=True).values
     return float(kept[int(np.ceil(0.95 * len(kept))) - 1]) * (1 - 1e-6)  # other batches round otherwise

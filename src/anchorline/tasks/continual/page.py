@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.encoders.encoder import Encoder
-from anchorline.evaluation import MSP_TEMPERATURE
 from anchorline.methods.table import UNTOUCHED
+from anchorline.metric import MSP_TEMPERATURE
 from anchorline.report.cells import signed
 from anchorline.report.published import published_section
 from anchorline.studies.figure_page import Chart, measured, write_page

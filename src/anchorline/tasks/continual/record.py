@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from anchorline import runs
-from anchorline.classifier import AdaptedClassifier
+from anchorline.classifier import runs
+from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
 from anchorline.engine.storage import write_text
-from anchorline.evaluation import Metric
 from anchorline.facts import suite_hash
+from anchorline.metric import Metric
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.version import __version__, commit

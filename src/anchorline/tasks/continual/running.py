@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from anchorline import runs
+from anchorline.classifier import runs
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.memory import peak_memory, reset_peak
-from anchorline.evaluation import Metric
-from anchorline.measures.resampling import Resamples
 from anchorline.methods.selection import ValScore, best_of, trials
+from anchorline.metric import Metric
+from anchorline.metrics.bootstrap import Resamples
 from anchorline.tasks.continual import record
 from anchorline.tasks.continual.learning import Learner, Setting
-from anchorline.tasks.continual.measuring import TASK, examine, measure, sequence_score, threshold
+from anchorline.tasks.continual.measuring import TASK, collect, measure, sequence_score, threshold
 from anchorline.tasks.continual.methods import ContinualMethod, check
 from anchorline.tasks.continual.record import Learnt
 
@@ -96,7 +96,7 @@ def _measured(learner: Learner, run: Path) -> list[list[Metric]]:
         metrics = record.read_figures(run, task, learner.identity)
         if metrics is None:
             # All processes meet in here before the first one writes, so that all have read the same.
-            said = examine(learner.classifier(task), sequence, task, setting.store)
+            said = collect(learner.classifier(task), sequence, task, setting.store)
             metrics = list(measure(said, sequence, task, matrix, resamples))
             if is_main_process():
                 record.write_figures(run, task, metrics, learner.identity)

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
+from anchorline.classifier.runs import configuration_hash, finished, holds_another
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.methods.selection import ValScore, best_of, trials
-from anchorline.runs import configuration_hash, finished, holds_another
 from anchorline.suites.images.decode import MEMORY_LIMIT
 from anchorline.suites.masks.sets import IGNORED, MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite

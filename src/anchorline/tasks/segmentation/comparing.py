@@ -11,16 +11,15 @@ from typing import Any
 
 import pandas as pd
 
+from anchorline.classifier.runs import TENSORS, configuration_hash
 from anchorline.comparing import writable
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.evaluation import Metric
-from anchorline.measures.resampling import Resamples
-from anchorline.origin import Origin, table_of
+from anchorline.metric import Metric, Provenance, table_of
+from anchorline.metrics.bootstrap import Resamples
 from anchorline.published import Published, beside, write_published
 from anchorline.results import write_table
-from anchorline.runs import TENSORS, configuration_hash
 from anchorline.suites.images.decode import MEMORY_LIMIT
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation.adapting import Architecture, adapt, decoder_of
@@ -157,7 +156,7 @@ def _table(
             for name in own
             for metric in measured(name, role, suite.classes, counts[name], resamples)
         ]
-        origin = Origin(
+        origin = Provenance(
             suite=suite.name,
             suite_hash=whole,
             encoder=one.backbone.name,

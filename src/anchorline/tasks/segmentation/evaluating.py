@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from anchorline.classifier.runs import configuration_hash
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import read_tensors, write_tensors
-from anchorline.runs import configuration_hash
 from anchorline.suites.masks.sets import MaskedSet
 from anchorline.tasks.segmentation.adapting import Decode
 from anchorline.tasks.segmentation.measuring import counts_of

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from anchorline.encoders.encoder import as_images
 from anchorline.engine.parallel import Progress
-from anchorline.evaluation import Metric
-from anchorline.measures.resampling import Resamples, interval
+from anchorline.metric import Metric
+from anchorline.metrics.bootstrap import Resamples, interval
 
 INTERSECTION, PREDICTED, TRUE = 0, 1, 2  # the last dimension of counts
 

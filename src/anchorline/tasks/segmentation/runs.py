@@ -13,10 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from anchorline.classifier.runs import CONFIGURATION, TENSORS, configuration_hash, no_run
 from anchorline.engine.storage import write_tensors, write_text
 from anchorline.errors import UserError
 from anchorline.methods.settings import to_json
-from anchorline.runs import CONFIGURATION, TENSORS, configuration_hash, no_run
 from anchorline.tasks.segmentation.backbones import Backbone, load_backbone
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of

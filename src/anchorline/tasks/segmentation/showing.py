@@ -82,9 +82,9 @@ def examples(segmenters: Sequence[AdaptedSegmenter], sets: Sets, size: tuple[int
     for images in _chosen(sets):
         decoded, masks = images.decoded(*size)
         pixels = as_images(torch.from_numpy(decoded), torch.device("cpu"))
-        said = {one.method: one.logits(pixels, networks.of(one)).argmax(1).cpu() for one in segmenters}
+        outputs = {one.method: one.logits(pixels, networks.of(one)).argmax(1).cpu() for one in segmenters}
         found += [
-            _example(images, number, decoded[number], masks[number], said) for number in range(len(images))
+            _example(images, number, decoded[number], masks[number], outputs) for number in range(len(images))
         ]
     return found
 
@@ -99,9 +99,9 @@ def _chosen(sets: Sets) -> list[MaskedSet]:
 
 
 def _example(
-    images: MaskedSet, number: int, pixels: Pixels, truth: Pixels, said: Mapping[str, Tensor]
+    images: MaskedSet, number: int, pixels: Pixels, truth: Pixels, outputs: Mapping[str, Tensor]
 ) -> Example:
-    predicted = {name: masks[number].to(torch.uint8).cpu().numpy() for name, masks in said.items()}
+    predicted = {name: masks[number].to(torch.uint8).cpu().numpy() for name, masks in outputs.items()}
     shown = {int(v) for mask in (truth, *predicted.values()) for v in np.unique(mask)} - {IGNORED}
     return Example(
         set=images.name,

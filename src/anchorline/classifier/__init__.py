@@ -1,0 +1,1 @@
+"""What adapting returns: the adapted classifier, its predictions, and its run directory."""
