@@ -29,7 +29,7 @@ from anchorline.engine.progress import Narrator, terminal
 from anchorline.evaluation.base import Options
 from anchorline.methods.settings import override
 from anchorline.methods.table import SHOWN
-from anchorline.report.layers import deviations, radii
+from anchorline.report.figures.layers import deviations, radii
 from anchorline.suites.images.corruptions import parse_corruptions
 from anchorline.tasks import continual as sequences
 from anchorline.tasks import segmentation as masks

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 from summary_tables import spread_of
 
-from anchorline.report.results import Results
+from anchorline.report.numbers import Results
 from anchorline.tasks.continual import Learnt
-from anchorline.tasks.continual.sheets import final_sheet, points_of
-from anchorline.tasks.segmentation.claims import sentences
+from anchorline.tasks.continual.tables import final_sheet, points_of
+from anchorline.tasks.segmentation.sentences import sentences
 
 _AXES = {"clean": "test", "shift_mean": "mean of shifts", "corruption_mean": "mean of corruptions"}
 

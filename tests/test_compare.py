@@ -22,15 +22,15 @@ from anchorline import (
     Suite,
     UserError,
     compare,
-    comparing,
     load,
 )
 from anchorline.evaluation.evaluators.accuracy import accuracy
 from anchorline.evaluation.outputs import outputs_of
-from anchorline.facts import plan, unfit
 from anchorline.methods.settings import override
 from anchorline.metric import AXES
 from anchorline.report import MethodDetails
+from anchorline.tasks.classification import comparing
+from anchorline.tasks.classification.facts import plan, unfit
 from anchorline.training.loop import train
 
 # fmt: off
@@ -210,7 +210,10 @@ def trained(colours, tiny_encoder, store, tmp_path_factory) -> Comparison:
     """Three methods that train, and two that do not, with two seeds."""
     with pytest.MonkeyPatch.context() as patch:
         calls = []
-        patch.setattr("anchorline.adapting.train", lambda *a, **k: calls.append(1) or train(*a, **k))
+        patch.setattr(
+            "anchorline.tasks.classification.adapting.train",
+            lambda *a, **k: calls.append(1) or train(*a, **k),
+        )
         out = tmp_path_factory.mktemp("trained")
         found = compare(colours, tiny_encoder, ["linear-probe", *TRAINED], out, seeds=[0, 1], store=store)
     assert len(calls) == 2 * 2  # wise-ft is fine-tune with another blend
@@ -231,7 +234,7 @@ def test_seeds_spread(trained):
 def test_finished_runs_are_not_run_again(trained, colours, tiny_encoder, store, tmp_path, monkeypatch, pages):
     out = shutil.copytree(trained.directory, tmp_path / "out")
     methods = ["linear-probe", *TRAINED]
-    monkeypatch.setattr("anchorline.adapting.train", None)  # nothing is trained any more
+    monkeypatch.setattr("anchorline.tasks.classification.adapting.train", None)  # nothing is trained any more
     again = compare(colours, tiny_encoder, methods, out, seeds=[0, 1], store=store)
     # Vectors out of a file lie otherwise in memory, which may turn the last bit of a float32 product.
     assert_same(again.rows, trained.rows, rtol=1e-5)

@@ -21,7 +21,7 @@ from anchorline.engine.progress import Silent
 from anchorline.engine.storage import write_tensors
 from anchorline.methods.settings import override
 from anchorline.methods.table import METHODS as ROWS
-from anchorline.report.cells import signed
+from anchorline.report.tables.cells import signed
 from anchorline.tasks.continual import (
     METHODS,
     ContinualComparison,

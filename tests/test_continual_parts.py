@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchorline import UserError
-from anchorline.classification import Examples
 from anchorline.constraints import FTP
 from anchorline.methods.objectives import CrossEntropy
 from anchorline.methods.tunables import Head, ImageTower, Pretrained, Programs
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.problem import Examples
 from anchorline.tasks.continual import METHODS, changed, draw_sequence, find_continual
 from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import check

@@ -11,7 +11,7 @@ from anchorline.evaluation.base import Options
 from anchorline.evaluation.evaluators.calibration import confidence, temperature_of
 from anchorline.evaluation.evaluators.open_set import open_set
 from anchorline.evaluation.evaluators.robustness import robustness
-from anchorline.facts import guarantee
+from anchorline.tasks.classification.facts import guarantee
 
 PROBABILITIES = [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.5, 0.25, 0.25], [0.05, 0.05, 0.9]]
 TEST = sure(PROBABILITIES, [0, 1, 0, 2])  # the second answer is wrong

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from reported import Suite as Made
 
 from anchorline import compare
-from anchorline.published import COLUMNS, Published, beside
 from anchorline.report import write_report
-from anchorline.report.published import published_section, published_table, sources
+from anchorline.report.published import COLUMNS, Published, beside
+from anchorline.report.tables.published import published_section, published_table, sources
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 

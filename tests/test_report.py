@@ -20,22 +20,21 @@ from anchorline.report import (
     Histogram,
     MethodDetails,
     Mistake,
-    calibration,
-    detectors,
-    robustness,
     write_report,
 )
-from anchorline.report.blends import blends
-from anchorline.report.cells import DASH, Table
-from anchorline.report.figures import COLOURS
-from anchorline.report.heat import changes_by_set, matrices
-from anchorline.report.labels import place
-from anchorline.report.layers import DECADES, deviations, radii
-from anchorline.report.radar import MOST, radars
-from anchorline.report.results import Results
-from anchorline.report.severity import severity_curves
-from anchorline.report.summary import sentences
-from anchorline.report.trade import pareto_front
+from anchorline.report.figures import calibration
+from anchorline.report.figures.blends import blends
+from anchorline.report.figures.heat import changes_by_set, matrices
+from anchorline.report.figures.labels import place
+from anchorline.report.figures.layers import DECADES, deviations, radii
+from anchorline.report.figures.radar import MOST, radars
+from anchorline.report.figures.severity import severity_curves
+from anchorline.report.figures.style import COLOURS
+from anchorline.report.figures.trade import pareto_front
+from anchorline.report.numbers import Results
+from anchorline.report.sentences import sentences
+from anchorline.report.tables import detectors, robustness
+from anchorline.report.tables.cells import DASH, Table
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (64).to_bytes(4) * 2  # as far as width and height

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from reported import Suite
 
-from anchorline.published import Published, beside, write_published
 from anchorline.report import merge, write_report
+from anchorline.report.published import Published, beside, write_published
 
 SMALL: dict[str, Any] = {
     "shifts": ("filled",),

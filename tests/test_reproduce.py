@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchorline import METHODS, UserError, comparing
+from anchorline import METHODS, UserError
 from anchorline.cli.reproduce import Reproduce, reproduce
 from anchorline.methods.hyperparameters import Training
-from anchorline.published import COLUMNS, Published
 from anchorline.recipes import RECIPES, Request, base, find_recipe, ftp_domainnet, ftp_imagenet_r, ftp_pascal
 from anchorline.recipes.miniature import few_classes
+from anchorline.report.published import COLUMNS, Published
 from anchorline.suites.benchmarks import BENCHMARKS
 from anchorline.suites.benchmarks.replicas import domainnet, imagenet, voc
+from anchorline.tasks.classification import comparing
 
 COMPARISONS = ("reprogrammer-cifar10", "reprogrammer-imagenet", "ftp-domainnet", "ftp-imagenet")
 

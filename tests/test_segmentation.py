@@ -25,7 +25,7 @@ from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import METHODS, Architecture, adapt, load, load_backbone
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.decoders import DECODERS, find_decoder
-from anchorline.tasks.segmentation.measuring import counted, ious, mean_iou, measured
+from anchorline.tasks.segmentation.iou import counted, ious, mean_iou, measured
 from anchorline.tasks.segmentation.model import Segmenter, layer_of
 from anchorline.tasks.segmentation.problem import Masked, Segmentation, cross_entropy, evaluation_batch
 from anchorline.training.augmentation import augment

@@ -16,15 +16,15 @@ from test_segmentation import BLOCKS, SIZE, SMALL, blocks, brief
 
 from anchorline.cli.segmentation import Segment, segment
 from anchorline.errors import UserError
-from anchorline.published import Published
-from anchorline.report.results import Results
+from anchorline.report.numbers import Results
+from anchorline.report.published import Published
 from anchorline.suites.masks.sets import MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import compare, is_segmentation_run, load_backbone, predict_masks
-from anchorline.tasks.segmentation.claims import sentences
 from anchorline.tasks.segmentation.comparing import Comparison
 from anchorline.tasks.segmentation.model import Segmenter
-from anchorline.tasks.segmentation.showing import mask_picture, overlay, palette
+from anchorline.tasks.segmentation.pictures import mask_picture, overlay, palette
+from anchorline.tasks.segmentation.sentences import sentences
 
 EVIL = "<b>red</b>"
 ROWS = [brief(name, epochs=1) for name in ("fine-tune", "ftp", "linear-decoder")]

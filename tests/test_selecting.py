@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from anchorline import METHODS, Encoder, FeatureStore, Suite, UserError, compare
 from anchorline.methods.settings import override
-from anchorline.selecting import chosen_by, learnt_suite
+from anchorline.tasks.classification.oracle import chosen_by, learnt_suite
 
 
 def test_names_tell_who_chose():

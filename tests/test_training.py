@@ -18,13 +18,13 @@ import torch
 from safetensors.torch import load_file
 
 from anchorline import METHODS, Encoder, FeatureStore, Suite, UserError, adapt
-from anchorline.classification import Classification, Examples
 from anchorline.errors import DivergedError
 from anchorline.methods.constraints import Unconstrained
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import CrossEntropy
 from anchorline.methods.settings import override
 from anchorline.methods.tunables import BothTowers, Head, ImageTower, Pretrained
+from anchorline.tasks.classification.problem import Classification, Examples
 from anchorline.training.augmentation import augment
 from anchorline.training.loop import Trained, train
 from anchorline.training.optimization import mixed_seed, optimizer_of, rate_at

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-import anchorline.adapting
-import anchorline.comparing
-import anchorline.evaluating
 from anchorline.classifier.runs import load
 from anchorline.cli import shared
 from anchorline.cli.arguments import Adapt, Compare, Evaluate
@@ -22,8 +19,9 @@ from anchorline.encoders.loading import load_encoder
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
-from anchorline.facts import unfit
 from anchorline.methods.table import SHOWN
+from anchorline.tasks.classification import adapting, comparing, evaluating
+from anchorline.tasks.classification.facts import unfit
 
 
 def _settings(command: Adapt | Compare) -> dict[str, str]:
@@ -38,7 +36,7 @@ def compare(command: Compare) -> None:
     suite = read_suite(command.data)
     with shared.narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")
-        comparison = anchorline.comparing.compare(
+        comparison = comparing.compare(
             suite,
             load_encoder(command.encoder, command.device or None),
             rows,
@@ -73,7 +71,7 @@ def adapt(command: Adapt) -> None:
         suite, _ = suite_features(
             store, encoder, suite, narrator.bar, (*suite.shifts, *suite.outliers, "test")
         )
-        classifier = anchorline.adapting.adapt(
+        classifier = adapting.adapt(
             encoder,
             suite,
             row,
@@ -103,7 +101,7 @@ def evaluate(command: Evaluate) -> None:
         classifier = load(run, encoder, command.device or None)
         suite = suite_for(command.data, classifier.classes)
         with shared.narrator() as narrator:
-            rows = anchorline.evaluating.evaluate(classifier, suite, options=measured, narrator=narrator)
+            rows = evaluating.evaluate(classifier, suite, options=measured, narrator=narrator)
         tables.append(rows)
         shared.console().print(sets_table(f"{classifier.method.name} on {suite.name}", rows))
     if command.out and is_main_process():

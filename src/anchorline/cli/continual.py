@@ -46,7 +46,7 @@ def continual(command: Continual) -> None:
     from anchorline.cli.suites import read_suite
     from anchorline.encoders.loading import load_encoder
     from anchorline.tasks.continual import METHODS, changed, compare, find_continual
-    from anchorline.tasks.continual.sheets import final_sheet, points_of
+    from anchorline.tasks.continual.tables import final_sheet, points_of
 
     names = METHODS if "all" in command.method else command.method or METHODS
     rows = [find_continual(name) for name in names]  # before anything long

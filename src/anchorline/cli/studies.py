@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anchorline.adapting import adapt
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.cli import shared
 from anchorline.cli.arguments import Ablate, Map, Report
@@ -15,6 +14,7 @@ from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
 from anchorline.report import merge, write_report
 from anchorline.studies import ablating, mapping
+from anchorline.tasks.classification.adapting import adapt
 
 
 def ablate(command: Ablate) -> None:

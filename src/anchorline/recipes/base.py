@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from anchorline.comparing import compare
 from anchorline.encoders.features import FeatureStore
 from anchorline.encoders.loading import BUNDLED, load_encoder
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.table import Method
-from anchorline.published import Published
 from anchorline.recipes.miniature import few_classes, miniature
+from anchorline.report.published import Published
 from anchorline.suites.benchmarks import BENCHMARKS
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.comparing import compare
 
 Scale = Literal["paper", "tiny"]
 SECOND_HAND = "quoted second-hand, not read in the paper's own table"

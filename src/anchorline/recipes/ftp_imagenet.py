@@ -48,9 +48,9 @@ from anchorline.methods.constraints import ByFTP, ByTPGM
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.table import UNTOUCHED, Method, find_method
 from anchorline.metric import ID_POSITIVE
-from anchorline.published import Published
 from anchorline.recipes.base import SECOND_HAND, Recipe, Request, compare_as_published, suite_of, warm_up
 from anchorline.recipes.zero_shot import OWN_NAMES, zero_shot
+from anchorline.report.published import Published
 from anchorline.suites.benchmarks.replicas import imagenet
 
 NAME = "ftp-imagenet"

@@ -37,9 +37,9 @@ from pathlib import Path
 from anchorline.encoders.features import FeatureStore
 from anchorline.encoders.loading import BUNDLED, load_encoder
 from anchorline.methods.table import Search
-from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, suite_of
 from anchorline.recipes.miniature import brief
+from anchorline.report.published import Published
 from anchorline.suites.benchmarks.replicas import imagenet
 from anchorline.tasks import continual
 from anchorline.tasks.continual import ContinualMethod

@@ -34,9 +34,9 @@ from pathlib import Path
 from anchorline.encoders.loading import BUNDLED
 from anchorline.errors import UserError
 from anchorline.methods.table import Search
-from anchorline.published import Published
 from anchorline.recipes.base import Recipe, Request, root_of
 from anchorline.recipes.miniature import NOTE, brief
+from anchorline.report.published import Published
 from anchorline.suites.benchmarks import MASKED, check_part
 from anchorline.suites.benchmarks.replicas import voc
 from anchorline.suites.masks.suite import SegmentationSuite

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anchorline.methods.table import UNTOUCHED
-from anchorline.published import Published
+from anchorline.report.published import Published
 
 SOURCE = "open_clip, docs/openclip_results.csv (commit 89fb801)"
 NOTE = "its captions are the mean of up to eighty templates, ours of the encoder's own"

@@ -1,6 +1,6 @@
 """One offline HTML page that shows a comparison: tables, figures and wrong images.
 
-This package takes plain data and imports nothing from the rest of anchorline.
+This package takes plain data: it imports errors, metrics and no model.
 """
 
 from anchorline.report.details import Changed, Histogram, MethodDetails, Mistake

@@ -7,20 +7,21 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from anchorline.report import calibration, detectors, robustness, tables
-from anchorline.report.blends import blends
-from anchorline.report.calibration import reliability, risk_coverage
-from anchorline.report.changes import changes_table
 from anchorline.report.details import MethodDetails
-from anchorline.report.heat import changes_by_set, matrices
-from anchorline.report.histograms import confidence
-from anchorline.report.layers import deviations, radii
-from anchorline.report.published import published_table, sources
-from anchorline.report.radar import radars
-from anchorline.report.results import UNTOUCHED, Results
-from anchorline.report.severity import corruption_table, severity_curves
-from anchorline.report.summary import sentences
-from anchorline.report.trade import trade
+from anchorline.report.figures import calibration
+from anchorline.report.figures.blends import blends
+from anchorline.report.figures.calibration import reliability, risk_coverage
+from anchorline.report.figures.heat import changes_by_set, matrices
+from anchorline.report.figures.histograms import confidence
+from anchorline.report.figures.layers import deviations, radii
+from anchorline.report.figures.radar import radars
+from anchorline.report.figures.severity import corruption_table, severity_curves
+from anchorline.report.figures.trade import trade
+from anchorline.report.numbers import UNTOUCHED, Results
+from anchorline.report.sentences import sentences
+from anchorline.report.tables import detectors, robustness
+from anchorline.report.tables import methods as tables
+from anchorline.report.tables.published import published_table, sources
 
 ORACLE = "(oracle)"  # ends the name of a method that was chosen on test and shifts
 
@@ -75,7 +76,7 @@ def contents(
         "detectors": detectors,
         "robustness": robustness,
         "calibration": calibration,
-        "changes_table": changes_table,
+        "changes_table": tables.changes_table,
     }
     return found | {"sections": _sections(found, bool(notes))}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.metrics.significance import LEVEL, enough, holm
-from anchorline.published import beside, read_published
 from anchorline.report.matching import SAME, must_match
+from anchorline.report.published import beside, read_published
 
 RUN = ["method", "seed"]
 

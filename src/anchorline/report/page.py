@@ -12,8 +12,8 @@ from plotly.offline import get_plotlyjs
 
 from anchorline.report.contents import contents
 from anchorline.report.details import MethodDetails
-from anchorline.report.offline import environment, read, script_hash
-from anchorline.report.results import Results
+from anchorline.report.html import environment, read, script_hash
+from anchorline.report.numbers import Results
 
 SMALL = 128  # pixels: images of learned frames up to this width are shown twice as large
 SCRIPTS = ("figures.js", "tables.js", "downloads.js", "start.js")
@@ -53,7 +53,7 @@ def write_report(
         facts: how this was measured: label and value, in the order to show.
         notes: sentences that the reader must know.
         guarantee: a sentence on what the open-set threshold promises here, such as the share to keep.
-        published: figures of papers beside ours; the columns of `anchorline.published.COLUMNS`.
+        published: figures of papers beside ours; the columns of `anchorline.report.published.COLUMNS`.
 
     Raises:
         ValueError: `rows` is empty or mixes suites or encoders, or a thumbnail is neither PNG

@@ -1,80 +1,90 @@
-"""Figures of papers beside the measured ones."""
+"""Figures that papers report, and ours beside them."""
 
-import math
-from dataclasses import dataclass, replace
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup
 
-from anchorline.report.cells import DASH, Cell, Column, Table, decimal, signed
-from anchorline.report.offline import environment
-from anchorline.report.results import Number
+from anchorline.engine.storage import write_text
 
-_METRICS = {
-    "id_accuracy": "accuracy",
-    "shift_accuracy": "accuracy",
-    "auroc": "AUROC",
-    "fpr95": "FPR95",
-    "miou": "mIoU",
-}
-_SETS = {"id_accuracy": "in distribution", "shift_accuracy": "mean of shifts", "auroc": "mean of outliers"}
-_GROUPS = {"all": "mean of outliers"}
+COLUMNS = (
+    "method", "set", "metric", "score", "convention", "measured", "deviation", "seeds", "paper", "difference",
+    "unit", "source", "note",
+)  # fmt: skip
+FILE = "published.csv"
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where some of the figures were read, by number, and what is different there."""
+class Published:
+    """One figure that somebody reports, beside ours of the same method, set, metric, score and convention.
 
-    number: int
-    source: str
-    note: str
-
-
-def published_table(table: pd.DataFrame) -> Table:
-    """A row a published figure: ours, the paper's, the difference, and the number of its source.
-
-    `table` has the columns of `anchorline.published.COLUMNS`.
+    Attributes:
+        method: the row of the table of methods.
+        set: the name of the set; "" for a mean of the summary, such as the metric "shift_accuracy".
+        metric: "accuracy", "shift_accuracy", "auroc", "miou" …
+        value: in the unit of the metric.
+        source: where it was read: a paper and its table, or a file of a repository.
+        note: what is different there, or that it was not read in the paper itself.
+        score, convention: of outlier detection ("mcm", "id-positive"); "" where there is but one.
     """
-    columns = [
-        Column("Method"), Column("Set"), Column("Figure"), Column("measured", "here"), Column("paper"),
-        Column("difference", "points"), Column("source"),
-    ]  # fmt: skip
-    number = {(one.source, one.note): one.number for one in sources(table)}
-    rows = [
-        [
-            Cell(row.method),
-            Cell(_GROUPS.get(row.set, row.set) or _SETS.get(row.metric, DASH)),
-            Cell(_METRICS.get(row.metric, row.metric), _way(row.score, row.convention)),
-            decimal(Number(row.measured, deviation=row.deviation, seeds=int(row.seeds))),
-            Cell(f"{row.paper:.1f}", value=row.paper),
-            _difference(row.difference),
-            Cell(str(number[row.source, row.note])),
-        ]
-        for row in table.itertuples()
-    ]
-    return Table("Published and measured", columns, rows)
+
+    method: str
+    set: str
+    metric: str
+    value: float
+    source: str
+    note: str = ""
+    score: str = ""
+    convention: str = ""
 
 
-def sources(table: pd.DataFrame) -> list[Source]:
-    """The sources with their notes, numbered from 1 in the order in which they first occur."""
-    each = dict.fromkeys(zip(table.source, table.note, strict=True))
-    return [Source(number, source, note) for number, (source, note) in enumerate(each, 1)]
+def beside(rows: pd.DataFrame, published: Sequence[Published]) -> pd.DataFrame:
+    """Each published figure with the mean of ours over seeds, in the order of `published`; `COLUMNS`.
+
+    `rows` is a results table of any task: method, set, metric, value, seed, and where they apply score,
+    convention and unit. `measured`, `deviation` (between seeds, n - 1) and `difference` (ours less the
+    paper's) are NaN where there is none.
+    """
+    text = pd.DataFrame(
+        {
+            name: rows[name].astype(object).fillna("").astype(str) if name in rows else ""
+            for name in ("method", "set", "metric", "score", "convention", "unit")
+        },
+        index=rows.index,
+    )
+    found = []
+    for one in published:
+        own = (text.method == one.method) & (text.set == one.set) & (text.metric == one.metric)
+        if one.set:  # the means of the summary have one score each
+            own &= text.score == one.score
+        if one.convention:
+            own &= text.convention == one.convention
+        values = rows.value[own].astype(float)
+        measured = float(values.mean())
+        unit = next(iter(text.unit[own]), "")
+        found.append(
+            (one.method, one.set, one.metric, one.score, one.convention, measured, float(values.std()),
+             rows.seed[own].nunique(), one.value, measured - one.value, unit, one.source, one.note)
+        )  # fmt: skip
+    return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def published_section(table: pd.DataFrame) -> Markup:
-    """The section of the page as HTML, for pages with another template; empty if nothing was published."""
-    if table.empty:
-        return Markup("")
-    template = environment("anchorline.report").get_template("sections/published.html.j2")
-    return Markup(template.render(published=published_table(table), sources=sources(table)))
+def write_published(directory: Path, table: pd.DataFrame) -> None:
+    """What `beside` gave, as published.csv; nothing if nothing was published."""
+    if not table.empty:
+        write_text(directory / FILE, table.to_csv(index=False))
 
 
-def _way(score: str, convention: str) -> str:
-    return ", ".join(filter(None, (score, convention)))
-
-
-def _difference(points: float) -> Cell:
-    # No colour: what differs between the protocols is no gain and no loss.
-    if math.isnan(points):
-        return Cell(DASH)
-    return replace(Cell(signed(round(points, 1), 1)), value=points)
+def read_published(directory: Path) -> list[Published]:
+    """The figures that `write_published` left there; none where it wrote nothing."""
+    try:
+        table = pd.read_csv(directory / FILE, keep_default_na=False)
+    except OSError:
+        return []
+    table = table.rename(columns={"paper": "value"})
+    fields = [field.name for field in dataclasses.fields(Published)]
+    return [Published(**row) for row in table[fields].to_dict("records")]

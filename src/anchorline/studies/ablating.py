@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.comparing import Comparison, compare
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
@@ -23,6 +22,7 @@ from anchorline.studies.ablation_figure import AXES
 from anchorline.studies.ablation_page import write_ablation
 from anchorline.studies.ablations import REPROGRAMMER, Ablation, find_ablation
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.comparing import Comparison, compare
 
 COLUMNS = ["variant", "x", "method", "seed", "axis", "value"]
 SINGLE_CAPTION = "zero-shot-single"  # the untouched encoder of the methods with one caption a class

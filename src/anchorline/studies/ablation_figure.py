@@ -9,7 +9,16 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, axis_title, plain_layout, plot_text
+from anchorline.report.figures.style import (
+    ACCENT,
+    FAINT,
+    INK,
+    OTHER,
+    RULE,
+    axis_title,
+    plain_layout,
+    plot_text,
+)
 
 AXES = {
     "id_accuracy": "in distribution: accuracy (%)",

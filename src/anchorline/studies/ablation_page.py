@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.comparing import Comparison
 from anchorline.methods.table import Method
+from anchorline.report.chart_page import Chart, Sheet, measured, write_page
 from anchorline.studies.ablation_figure import AXES, UNTOUCHED, ablation_figure, shown, split
 from anchorline.studies.ablations import Ablation
-from anchorline.studies.figure_page import Chart, Sheet, measured, write_page
+from anchorline.tasks.classification.comparing import Comparison
 
 SAID = {
     "id_accuracy": "Accuracy in distribution",

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anchorline.classifier.adapted import AdaptedClassifier
-from anchorline.report.figures import INK, RULE, plain_layout, plot_text
-from anchorline.studies.figure_page import Chart, Sheet, measured, write_page
+from anchorline.report.chart_page import Chart, Sheet, measured, write_page
+from anchorline.report.figures.style import INK, RULE, plain_layout, plot_text
 from anchorline.studies.neighbourhoods import K, by_chance
 from anchorline.suites.suite import Suite
 

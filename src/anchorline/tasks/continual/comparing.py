@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from anchorline.comparing import writable
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.distributed import is_main_process
@@ -17,18 +16,19 @@ from anchorline.engine.progress import Narrator, Silent
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.evaluation.evaluators.summary import changes
-from anchorline.facts import origin, plan
 from anchorline.methods.table import UNTOUCHED
 from anchorline.metric import Metric, table_of
-from anchorline.published import Published, beside, write_published
-from anchorline.results import write_table
+from anchorline.report.published import Published, beside, write_published
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.comparing import writable
+from anchorline.tasks.classification.facts import origin, plan
+from anchorline.tasks.classification.tables import write_table
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.measuring import TASK
 from anchorline.tasks.continual.methods import METHODS, ContinualMethod, check, find_continual
 from anchorline.tasks.continual.page import write_report
-from anchorline.tasks.continual.record import Learnt
 from anchorline.tasks.continual.running import learn_sequence
+from anchorline.tasks.continual.runs import Learnt
 from anchorline.tasks.continual.sequence import draw_sequence
 
 MATRIX = ["method", "seed", "after_task", "task", "accuracy"]

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anchorline.methods.table import UNTOUCHED
-from anchorline.report.figures import (
+from anchorline.report.figures.style import (
     ACCENT,
     COLOURS,
     FAINT,

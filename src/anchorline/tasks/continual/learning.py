@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from anchorline.classification import Examples
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.classifier.runs import TENSORS, learnt_from, templates_of
 from anchorline.constraints import FTP
@@ -24,6 +23,7 @@ from anchorline.methods.blends import Weights
 from anchorline.methods.constraints import Constraint
 from anchorline.methods.tunables import AdaptedModel, Pretrained, TunableModel
 from anchorline.suites.images.image_set import ImageSet
+from anchorline.tasks.classification.problem import Examples
 from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.tasks.continual.problem import CurrentTask

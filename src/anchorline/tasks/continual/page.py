@@ -10,13 +10,13 @@ import pandas as pd
 from anchorline.encoders.encoder import Encoder
 from anchorline.methods.table import UNTOUCHED
 from anchorline.metric import MSP_TEMPERATURE
-from anchorline.report.cells import signed
-from anchorline.report.published import published_section
-from anchorline.studies.figure_page import Chart, measured, write_page
+from anchorline.report.chart_page import Chart, measured, write_page
+from anchorline.report.tables.cells import signed
+from anchorline.report.tables.published import published_section
 from anchorline.suites.suite import Suite
 from anchorline.tasks.continual.figures import curve_figure, final_figure, matrix_figure, shown
-from anchorline.tasks.continual.record import Learnt
-from anchorline.tasks.continual.sheets import curve_sheet, final_sheet, matrix_sheet, points_of
+from anchorline.tasks.continual.runs import Learnt
+from anchorline.tasks.continual.tables import curve_sheet, final_sheet, matrix_sheet, points_of
 
 _PANELS = {
     "average_accuracy": "A<sub>1:N</sub> (%)",
@@ -69,7 +69,7 @@ def write_report(
     published: pd.DataFrame,
 ) -> None:
     """Write the page. `rows` and `matrix` are results.csv and matrix.csv, `published` is what
-    `anchorline.published.beside` gave; `learnt` tells what val chose."""
+    `anchorline.report.published.beside` gave; `learnt` tells what val chose."""
     points = points_of(rows)
     final = points[points.task == points.task.max()]
     methods = list(dict.fromkeys(points.method))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from anchorline.classification import Classification
 from anchorline.methods.selection import ValScore, val_score
+from anchorline.tasks.classification.problem import Classification
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,11 +15,11 @@ from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.methods.selection import ValScore, best_of, trials
 from anchorline.metric import Metric
 from anchorline.metrics.bootstrap import Resamples
-from anchorline.tasks.continual import record
+from anchorline.tasks.continual import runs as record
 from anchorline.tasks.continual.learning import Learner, Setting
 from anchorline.tasks.continual.measuring import TASK, collect, measure, sequence_score, threshold
 from anchorline.tasks.continual.methods import ContinualMethod, check
-from anchorline.tasks.continual.record import Learnt
+from anchorline.tasks.continual.runs import Learnt
 
 
 def learn_sequence(setting: Setting, row: ContinualMethod, run: Path) -> Learnt:

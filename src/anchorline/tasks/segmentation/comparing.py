@@ -12,26 +12,26 @@ from typing import Any
 import pandas as pd
 
 from anchorline.classifier.runs import TENSORS, configuration_hash
-from anchorline.comparing import writable
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.metric import Metric, Provenance, table_of
 from anchorline.metrics.bootstrap import Resamples
-from anchorline.published import Published, beside, write_published
-from anchorline.results import write_table
+from anchorline.report.published import Published, beside, write_published
 from anchorline.suites.images.decode import MEMORY_LIMIT
 from anchorline.suites.masks.suite import SegmentationSuite
+from anchorline.tasks.classification.comparing import writable
+from anchorline.tasks.classification.tables import write_table
 from anchorline.tasks.segmentation.adapting import Architecture, adapt, decoder_of
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.corrupted import PAPER_FOUR, corrupted_sets
 from anchorline.tasks.segmentation.evaluating import Measured, Sets, measure_all
 from anchorline.tasks.segmentation.facts import facts, suite_hash
-from anchorline.tasks.segmentation.measuring import measured
+from anchorline.tasks.segmentation.iou import measured
 from anchorline.tasks.segmentation.methods import BASELINE, SegmentationMethod, find_method
 from anchorline.tasks.segmentation.page import write_report
+from anchorline.tasks.segmentation.pictures import examples
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Stored
-from anchorline.tasks.segmentation.showing import examples
 
 SHOWN = (BASELINE, "linear-decoder", "l2-sp", "ftp")  # unless a comparison is told otherwise
 

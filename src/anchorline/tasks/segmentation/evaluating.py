@@ -13,7 +13,7 @@ from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import read_tensors, write_tensors
 from anchorline.suites.masks.sets import MaskedSet
 from anchorline.tasks.segmentation.adapting import Decode
-from anchorline.tasks.segmentation.measuring import counts_of
+from anchorline.tasks.segmentation.iou import counts_of
 from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.problem import Masked, evaluation_batch
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Networks

@@ -13,17 +13,17 @@ from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from anchorline.published import Published, beside
-from anchorline.report.cells import Table
-from anchorline.report.figures import axis_title
-from anchorline.report.offline import environment, read, script_hash
+from anchorline.report.figures.severity import corruption_table, severity_curves
+from anchorline.report.figures.style import axis_title
+from anchorline.report.figures.trade import trade
+from anchorline.report.html import environment, read, script_hash
+from anchorline.report.numbers import Results
 from anchorline.report.page import SCRIPTS
-from anchorline.report.published import published_section
-from anchorline.report.results import Results
-from anchorline.report.severity import corruption_table, severity_curves
-from anchorline.report.trade import trade
-from anchorline.tasks.segmentation.claims import sentences
-from anchorline.tasks.segmentation.showing import Example, hex_colour
+from anchorline.report.published import Published, beside
+from anchorline.report.tables.cells import Table
+from anchorline.report.tables.published import published_section
+from anchorline.tasks.segmentation.pictures import Example, hex_colour
+from anchorline.tasks.segmentation.sentences import sentences
 from anchorline.tasks.segmentation.tables import class_heat, methods_table, shift_table
 
 # The report's own figures draw accuracies; here these stand for them.

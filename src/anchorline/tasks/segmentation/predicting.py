@@ -17,8 +17,8 @@ from torch import Tensor
 from anchorline.encoders.encoder import as_images
 from anchorline.errors import UserError
 from anchorline.suites.images.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
+from anchorline.tasks.segmentation.pictures import mask_picture, overlay
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, load
-from anchorline.tasks.segmentation.showing import mask_picture, overlay
 
 
 @dataclass(frozen=True)

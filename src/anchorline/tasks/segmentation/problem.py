@@ -12,7 +12,7 @@ from anchorline.encoders.encoder import as_images
 from anchorline.methods.hyperparameters import Augmentation
 from anchorline.methods.selection import ValScore
 from anchorline.suites.masks.sets import IGNORED
-from anchorline.tasks.segmentation.measuring import counted, mean_iou
+from anchorline.tasks.segmentation.iou import counted, mean_iou
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
 from anchorline.training.augmentation import augment
 

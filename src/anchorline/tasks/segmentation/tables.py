@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 from rich import box
 from rich.table import Table as ScreenTable
 
-from anchorline.report.cells import DASH, Cell, Column, Table, change, mark_best, percent, quantity
-from anchorline.report.figures import INK, plain_layout, plot_text, with_data
-from anchorline.report.results import Number, Results
+from anchorline.report.figures.style import INK, plain_layout, plot_text, with_data
+from anchorline.report.numbers import Number, Results
+from anchorline.report.tables.cells import DASH, Cell, Column, Table, change, mark_best, percent, quantity
 from anchorline.tasks.segmentation.methods import BASELINE
 
 AXES = {"clean": "test", "shift_mean": "shifts", "corruption_mean": "corruptions"}

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import plotly.graph_objects as go
 
-from anchorline.report.figures import (
+from anchorline.report.figures.labels import Box, place, segment
+from anchorline.report.figures.style import (
     ACCENT,
     FAINT,
     INK,
@@ -18,8 +19,7 @@ from anchorline.report.figures import (
     plot_text,
     with_data,
 )
-from anchorline.report.labels import Box, place, segment
-from anchorline.report.results import UNTOUCHED, Number, Results
+from anchorline.report.numbers import UNTOUCHED, Number, Results
 
 # The size is fixed in pixels, so labels that do not overlap here never do.
 WIDTH, HEIGHT = 1040, 520

@@ -15,10 +15,10 @@ from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.evaluation.evaluators.summary import axes
 from anchorline.evaluation.outputs import collect_outputs
-from anchorline.facts import suite_hash
 from anchorline.methods.blends import ALPHAS
 from anchorline.metric import AXES
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.facts import suite_hash
 
 FILE = "alpha.csv"
 COLUMNS = ["method", "seed", "alpha", "chosen", *AXES, "suite_hash", "config_hash"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from markupsafe import Markup
 
-from anchorline.report.results import UNTOUCHED, Results
+from anchorline.report.numbers import UNTOUCHED, Results
 
 AXES = {  # metric: (its name, where the points are gained or lost, metric of the change)
     "id_accuracy": ("in-distribution accuracy", "in distribution", "delta_id"),

@@ -16,10 +16,10 @@ from anchorline.evaluation.collect import collect
 from anchorline.evaluation.evaluators.corruption import corruption
 from anchorline.evaluation.evaluators.table import measure
 from anchorline.evaluation.outputs import collect_outputs
-from anchorline.facts import origin
 from anchorline.methods.table import METHODS, UNTOUCHED
 from anchorline.metric import Provenance, table_of
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.facts import origin
 
 
 def evaluate(

@@ -14,9 +14,9 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from anchorline.encoders.encoder import Encoder
-from anchorline.facts import suite_hash
-from anchorline.report.offline import environment, figure_json, read, script_hash
+from anchorline.report.html import environment, figure_json, read, script_hash
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.facts import suite_hash
 from anchorline.version import __version__, commit
 
 _DRAW = """"use strict";
@@ -65,8 +65,8 @@ def write_page(
     facts on how all was measured."""
     plotly_js = get_plotlyjs()
     page = (
-        environment("anchorline.studies")
-        .get_template("figure_page.html.j2")
+        environment("anchorline.report")
+        .get_template("chart_page.html.j2")
         .render(
             title=title,
             summary=summary,

@@ -7,9 +7,18 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.cells import change
-from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, plain_layout, plot_text, with_data
-from anchorline.report.results import UNTOUCHED, Number, Results
+from anchorline.report.figures.style import (
+    ACCENT,
+    FAINT,
+    INK,
+    OTHER,
+    RULE,
+    plain_layout,
+    plot_text,
+    with_data,
+)
+from anchorline.report.numbers import UNTOUCHED, Number, Results
+from anchorline.report.tables.cells import change
 
 AXES = {"delta_id": "in distribution", "delta_shift": "shifts", "delta_auroc": "outliers"}
 COLUMNS, MOST = 4, 12  # radars side by side, and in all

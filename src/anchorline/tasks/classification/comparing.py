@@ -9,27 +9,31 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.adapting import adapt
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore, suite_features
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.evaluating import origin_of
 from anchorline.evaluation.base import Options
 from anchorline.evaluation.collect import collect
 from anchorline.evaluation.evaluators.corruption import corruption
 from anchorline.evaluation.evaluators.summary import changes
 from anchorline.evaluation.evaluators.table import measure
 from anchorline.evaluation.outputs import Outputs
-from anchorline.facts import facts, guarantee, notes, plan
 from anchorline.methods.table import SHOWN, UNTOUCHED, Method, find_method
 from anchorline.metric import AXES, table_of
 from anchorline.metrics.bootstrap import Resamples
-from anchorline.published import Published, beside, write_published
 from anchorline.report import MethodDetails, write_report
-from anchorline.results import (
+from anchorline.report.published import Published, beside, write_published
+from anchorline.suites.leakage import duplicates, notes_on
+from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.adapting import adapt
+from anchorline.tasks.classification.details import details
+from anchorline.tasks.classification.evaluating import origin_of
+from anchorline.tasks.classification.facts import facts, guarantee, notes, plan
+from anchorline.tasks.classification.oracle import Select, chosen_by, learnt_suite
+from anchorline.tasks.classification.tables import (
     Evaluated,
     curves_of,
     differences_of,
@@ -38,10 +42,6 @@ from anchorline.results import (
     run_directory,
     write_results,
 )
-from anchorline.selecting import Select, chosen_by, learnt_suite
-from anchorline.showing import details
-from anchorline.suites.leakage import duplicates, notes_on
-from anchorline.suites.suite import Suite
 
 
 @dataclass(frozen=True, eq=False)

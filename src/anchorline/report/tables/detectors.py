@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from anchorline.report.cells import DASH, Cell, Column, Table, mark_best, percent
-from anchorline.report.results import Results
+from anchorline.report.numbers import Results
+from anchorline.report.tables.cells import DASH, Cell, Column, Table, mark_best, percent
 
 OURS, THEIRS = "id-positive", "outlier-positive"
 GROUPS = {"near": "near", "far": "far", "all": "all sets"}  # in the order to show

@@ -14,8 +14,8 @@ from anchorline.classifier import runs
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
 from anchorline.engine.storage import write_text
-from anchorline.facts import suite_hash
 from anchorline.metric import Metric
+from anchorline.tasks.classification.facts import suite_hash
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.version import __version__, commit

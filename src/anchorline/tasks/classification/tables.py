@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 
 from anchorline.classifier.adapted import AdaptedClassifier
-from anchorline.curves import COLUMNS as CURVE_COLUMNS
-from anchorline.curves import alpha_curve
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
@@ -21,6 +19,8 @@ from anchorline.methods.table import Method
 from anchorline.metric import Metric
 from anchorline.metrics.significance import differences
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.alpha import COLUMNS as CURVE_COLUMNS
+from anchorline.tasks.classification.alpha import alpha_curve
 from anchorline.training.movement import COLUMNS as MOVEMENT_COLUMNS
 from anchorline.training.movement import read_movement
 

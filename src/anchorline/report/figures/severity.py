@@ -8,9 +8,17 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.cells import Cell, Column, Table, mark_best, percent
-from anchorline.report.figures import COLOURS, INK, axis_title, plain_axis, plain_layout, plot_text, with_data
-from anchorline.report.results import UNTOUCHED, Number, Results
+from anchorline.report.figures.style import (
+    COLOURS,
+    INK,
+    axis_title,
+    plain_axis,
+    plain_layout,
+    plot_text,
+    with_data,
+)
+from anchorline.report.numbers import UNTOUCHED, Number, Results
+from anchorline.report.tables.cells import Cell, Column, Table, mark_best, percent
 
 FAMILIES = {  # Hendrycks and Dietterich 2019, arXiv 1903.12261
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),

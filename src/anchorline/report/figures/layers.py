@@ -12,8 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.cells import DASH
-from anchorline.report.figures import (
+from anchorline.report.figures.style import (
     COLOURS,
     FAINT,
     INK,
@@ -23,6 +22,7 @@ from anchorline.report.figures import (
     plot_text,
     with_data,
 )
+from anchorline.report.tables.cells import DASH
 
 COLUMNS = ["method", "seed", "epoch", "parameter", "deviation", "radius"]
 UNIT = "sum of absolute values, largest row"

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from anchorline.report.cells import DASH, signed
-from anchorline.report.figures import INK, plain_layout, plot_text, with_data
-from anchorline.report.results import UNTOUCHED, Results
+from anchorline.report.figures.style import INK, plain_layout, plot_text, with_data
+from anchorline.report.numbers import UNTOUCHED, Results
+from anchorline.report.tables.cells import DASH, signed
 
 # Losses, nothing, gains: white at zero, and told apart by the colour-blind.
 DIVERGING = ((0, "#c25000"), (0.25, "#eba87a"), (0.5, "#ffffff"), (0.75, "#7fb8da"), (1, "#00639b"))

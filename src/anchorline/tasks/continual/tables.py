@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from anchorline.methods.table import UNTOUCHED
-from anchorline.report.cells import DASH, signed
-from anchorline.studies.figure_page import Sheet
+from anchorline.report.chart_page import Sheet
+from anchorline.report.tables.cells import DASH, signed
 from anchorline.tasks.continual.figures import shown
 
 COLUMNS = {  # of the final table

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from statistics import fmean
 
-from anchorline.report.cells import Cell, Column, Table, change, mark_best, percent
-from anchorline.report.results import Number, Results
+from anchorline.report.numbers import Number, Results
+from anchorline.report.tables.cells import Cell, Column, Table, change, mark_best, percent
 
 MEASURES = {  # metric: (title, unit, how it is written)
     "accuracy": ("accuracy", "%", percent),

@@ -1,11 +1,21 @@
-"""The tables of the three axes, of the shifts, the corruptions and the classes."""
+"""The tables of the three axes, of the shifts, the corruptions, the classes and the changed images."""
 
 import math
 
 import pandas as pd
 
-from anchorline.report.cells import Cell, Column, Table, change, mark_best, percent, quantity
-from anchorline.report.results import Results
+from anchorline.report.numbers import Results
+from anchorline.report.tables.cells import (
+    DASH,
+    Cell,
+    Column,
+    Table,
+    change,
+    mark_best,
+    percent,
+    quantity,
+    signed,
+)
 
 
 def main_table(results: Results) -> Table:
@@ -82,6 +92,28 @@ def class_rows(per_class: pd.DataFrame) -> list[list[str | float | None]]:
         [str(name), *(None if math.isnan(v) else float(f"{v:.10g}") for v in values)]
         for name, values in zip(per_class.index, per_class.to_numpy(dtype=float), strict=True)
     ]
+
+
+def changes_table(label: str, changes: pd.DataFrame) -> Table:
+    """Images by set: broken, mended, and what is won on balance."""
+    columns = [Column("Set"), *(Column(c, "images") for c in ("broken", "mended", "balance"))]
+    rows = []
+    for name, broken, mended in changes[["broken", "mended"]].itertuples():
+        balance = float(mended) - float(broken)
+        tone = "gain" if balance > 0 else "loss" if balance < 0 else ""
+        rows.append(
+            [
+                Cell(str(name)),
+                _count(broken),
+                _count(mended),
+                Cell(DASH) if math.isnan(balance) else Cell(signed(balance, 0), "", balance, tone),
+            ]
+        )
+    return Table(label, columns, rows)
+
+
+def _count(images: float) -> Cell:
+    return Cell(DASH) if math.isnan(images) else Cell(f"{images:,.0f}", "", float(images))
 
 
 def _images(results: Results, role: str, name: str | None) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from anchorline.report.cells import signed
-from anchorline.report.results import Number, Results
+from anchorline.report.numbers import Number, Results
+from anchorline.report.tables.cells import signed
 from anchorline.tasks.segmentation.methods import BASELINE
 
 _SAID = {

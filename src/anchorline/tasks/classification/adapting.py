@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anchorline.classification import Classification, Examples
 from anchorline.classifier import runs
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
@@ -31,6 +30,7 @@ from anchorline.methods.tunables import Labelled, Pretrained
 from anchorline.metrics import scores
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.problem import Classification, Examples
 from anchorline.training.loop import train
 from anchorline.training.movement import write_movement
 

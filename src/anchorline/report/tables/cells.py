@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from anchorline.report.results import Number
+from anchorline.report.numbers import Number
 
 DASH = "\N{EN DASH}"
 

@@ -8,7 +8,16 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.figures import ACCENT, FAINT, INK, OTHER, RULE, axis_title, plain_layout, with_data
+from anchorline.report.figures.style import (
+    ACCENT,
+    FAINT,
+    INK,
+    OTHER,
+    RULE,
+    axis_title,
+    plain_layout,
+    with_data,
+)
 
 AXES = {
     "id_accuracy": "in distribution: accuracy (%)",

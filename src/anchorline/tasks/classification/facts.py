@@ -19,9 +19,9 @@ from anchorline.encoders.loading import BUNDLED as BUNDLED_ENCODER
 from anchorline.evaluation.base import Options
 from anchorline.metric import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Provenance
 from anchorline.metrics.open_set import conformal_threshold
-from anchorline.selecting import CHOOSING, Select
 from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.suite import Suite
+from anchorline.tasks.classification.oracle import CHOOSING, Select
 from anchorline.version import __version__, commit
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anchorline.report.details import Histogram, MethodDetails
-from anchorline.report.figures import (
+from anchorline.report.figures.style import (
     ACCENT,
     FAINT,
     INK,

@@ -7,9 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.report.cells import Cell, Column, Table, decimal, mark_best
 from anchorline.report.details import MethodDetails
-from anchorline.report.figures import (
+from anchorline.report.figures.style import (
     ACCENT,
     COLOURS,
     FAINT,
@@ -21,7 +20,8 @@ from anchorline.report.figures import (
     plot_text,
     with_data,
 )
-from anchorline.report.results import Results
+from anchorline.report.numbers import Results
+from anchorline.report.tables.cells import Cell, Column, Table, decimal, mark_best
 
 SCALED = "scaled"  # the score of what temperature scaling gives
 ERRORS = {"ece": ("ECE", "%", 1), "nll": ("NLL", "nats", 2), "brier": ("Brier", "0 to 2", 2)}
