@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from anchorline import METHODS, FeatureStore, UserError
+from anchorline.experiments.ablation.ablating import COLUMNS, Ablated, ablate
+from anchorline.experiments.ablation.table import ABLATIONS, REPROGRAMMER
 from anchorline.methods.objectives import Contrastive, CrossEntropy
 from anchorline.methods.settings import override, validate
 from anchorline.methods.tunables import Programs
-from anchorline.studies.ablating import COLUMNS, Ablated, ablate
-from anchorline.studies.ablations import ABLATIONS, REPROGRAMMER
 
 SHORT = {"training.epochs": "1", "training.batch": "16"}
 AXES = ["id_accuracy", "shift_accuracy", "auroc"]

@@ -24,7 +24,7 @@ from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import check
 from anchorline.tasks.continual.metrics import average_accuracy, forgetting, forgetting_from_best
 from anchorline.tasks.continual.problem import CurrentTask
-from anchorline.tasks.continual.rehearsal import stored
+from anchorline.tasks.continual.sequence import stored
 
 
 def numbered(name: str, labels: list[int], columns: tuple[int, ...] | None = None) -> ImageSet:

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 
 from anchorline import METHODS, FeatureStore, Suite, UserError, adapt
+from anchorline.experiments.maps.mapping import CLASSES, Mapped, draw_map, shifted_sample
+from anchorline.experiments.maps.neighbourhoods import agreement, by_chance, flattened, shares
 from anchorline.methods.settings import override
-from anchorline.studies.mapping import CLASSES, Mapped, draw_map, shifted_sample
-from anchorline.studies.neighbourhoods import agreement, by_chance, flattened, shares
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 

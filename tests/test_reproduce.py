@@ -11,9 +11,17 @@ import pytest
 
 from anchorline import METHODS, UserError
 from anchorline.cli.reproduce import Reproduce, reproduce
+from anchorline.experiments.recipes import (
+    RECIPES,
+    Request,
+    base,
+    find_recipe,
+    ftp_domainnet,
+    ftp_imagenet_r,
+    ftp_pascal,
+)
+from anchorline.experiments.recipes.miniature import few_classes
 from anchorline.methods.hyperparameters import Training
-from anchorline.recipes import RECIPES, Request, base, find_recipe, ftp_domainnet, ftp_imagenet_r, ftp_pascal
-from anchorline.recipes.miniature import few_classes
 from anchorline.report.published import COLUMNS, Published
 from anchorline.suites.benchmarks import BENCHMARKS
 from anchorline.suites.benchmarks.replicas import domainnet, imagenet, voc

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from test_segmentation import BLOCKS, SIZE, SMALL, blocks, brief
 
-from anchorline.cli.segmentation import Segment, segment
+from anchorline.cli.segment import Segment, segment
 from anchorline.errors import UserError
 from anchorline.report.numbers import Results
 from anchorline.report.published import Published

@@ -21,7 +21,7 @@ from anchorline.suites.masks.scenes import CLASSES, SIZE, compose, cut_out, scen
 from anchorline.suites.masks.sets import Arrays, MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.suites.masks.voc import READERS
-from anchorline.tasks.segmentation.corrupted import PAPER_FOUR, corrupted_sets
+from anchorline.tasks.segmentation.comparing import PAPER_FOUR, corrupted_sets
 
 BLOCKS = ("ground", "cat", "dog")
 DRAWN = ("03.png", "07.png")

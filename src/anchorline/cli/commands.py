@@ -10,9 +10,9 @@ import pandas as pd
 from anchorline.classifier.runs import load
 from anchorline.cli import shared
 from anchorline.cli.arguments import Adapt, Compare, Evaluate
+from anchorline.cli.inputs import read_suite, suite_for
 from anchorline.cli.measuring import read_options
 from anchorline.cli.shared import rows_of, settings_of, store_of
-from anchorline.cli.suites import read_suite, suite_for
 from anchorline.cli.tables import sets_table, summary_table
 from anchorline.encoders.features import suite_features
 from anchorline.encoders.loading import load_encoder

@@ -43,7 +43,7 @@ def continual(command: Continual) -> None:
     from rich.table import Table
 
     from anchorline.cli import shared
-    from anchorline.cli.suites import read_suite
+    from anchorline.cli.inputs import read_suite
     from anchorline.encoders.loading import load_encoder
     from anchorline.tasks.continual import METHODS, changed, compare, find_continual
     from anchorline.tasks.continual.tables import final_sheet, points_of

@@ -25,7 +25,7 @@ from anchorline.cli.arguments import (
 )
 from anchorline.cli.continual import Continual
 from anchorline.cli.reproduce import Reproduce
-from anchorline.cli.segmentation import Segment
+from anchorline.cli.segment import Segment
 from anchorline.errors import UserError
 from anchorline.version import __version__
 

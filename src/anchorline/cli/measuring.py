@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from anchorline.cli.inputs import named_paths
 from anchorline.cli.options import MeasureOptions
-from anchorline.cli.suites import named_paths
 from anchorline.errors import UserError
 from anchorline.evaluation.base import Options
 from anchorline.metrics.robustness import ReferenceLine

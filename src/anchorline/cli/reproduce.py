@@ -33,7 +33,7 @@ class Reproduce:
 def reproduce(command: Reproduce) -> None:
     # Imported here: --help must not wait for torch.
     from anchorline.cli import shared
-    from anchorline.recipes import Request, find_recipe
+    from anchorline.experiments.recipes import Request, find_recipe
 
     if not command.name:
         _list()
@@ -59,7 +59,7 @@ def _list() -> None:
     from rich.console import Console
     from rich.padding import Padding
 
-    from anchorline.recipes import RECIPES
+    from anchorline.experiments.recipes import RECIPES
 
     console = Console(highlight=False)
     for recipe in RECIPES.values():

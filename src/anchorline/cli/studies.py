@@ -7,13 +7,14 @@ from pathlib import Path
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.cli import shared
 from anchorline.cli.arguments import Ablate, Map, Report
+from anchorline.cli.inputs import read_suite
 from anchorline.cli.shared import rows_of, settings_of, store_of
-from anchorline.cli.suites import read_suite
 from anchorline.encoders.features import suite_features
 from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
+from anchorline.experiments.ablation import ablating
+from anchorline.experiments.maps import mapping
 from anchorline.report import merge, write_report
-from anchorline.studies import ablating, mapping
 from anchorline.tasks.classification.adapting import adapt
 
 

@@ -1,1 +1,1 @@
-"""What is not the classification of whole images: segmentation, and learning class after class."""
+"""What is done with the stages: classification, segmentation, continual learning; one skeleton for the three."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Classification of whole images: adapt, compare, evaluate."""

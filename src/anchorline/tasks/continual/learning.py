@@ -27,8 +27,7 @@ from anchorline.tasks.classification.problem import Examples
 from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.tasks.continual.problem import CurrentTask
-from anchorline.tasks.continual.rehearsal import stored
-from anchorline.tasks.continual.sequence import Rows, TaskSequence
+from anchorline.tasks.continual.sequence import Rows, TaskSequence, stored
 from anchorline.training.loop import train
 from anchorline.training.optimization import mixed_seed
 from anchorline.training.state import CHECKPOINT

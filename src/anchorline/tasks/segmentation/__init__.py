@@ -12,8 +12,7 @@ from anchorline.suites.masks.sets import MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation.adapting import Architecture, adapt
 from anchorline.tasks.segmentation.backbones import Backbone, load_backbone
-from anchorline.tasks.segmentation.comparing import SHOWN, Comparison, compare
-from anchorline.tasks.segmentation.corrupted import PAPER_FOUR
+from anchorline.tasks.segmentation.comparing import PAPER_FOUR, SHOWN, Comparison, compare
 from anchorline.tasks.segmentation.decoders import DECODERS
 from anchorline.tasks.segmentation.methods import METHODS, SegmentationMethod, find_method
 from anchorline.tasks.segmentation.predicting import DrawnMask, predict_masks, predicted_mask

@@ -18,13 +18,14 @@ from anchorline.errors import UserError
 from anchorline.metric import Metric, Provenance, table_of
 from anchorline.metrics.bootstrap import Resamples
 from anchorline.report.published import Published, beside, write_published
+from anchorline.suites.images.corruptions import SEVERITIES, parse_corruptions
 from anchorline.suites.images.decode import MEMORY_LIMIT
+from anchorline.suites.masks.sets import MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.classification.comparing import writable
 from anchorline.tasks.classification.tables import write_table
 from anchorline.tasks.segmentation.adapting import Architecture, adapt, decoder_of
 from anchorline.tasks.segmentation.backbones import Backbone
-from anchorline.tasks.segmentation.corrupted import PAPER_FOUR, corrupted_sets
 from anchorline.tasks.segmentation.evaluating import Measured, Sets, measure_all
 from anchorline.tasks.segmentation.facts import facts, suite_hash
 from anchorline.tasks.segmentation.iou import measured
@@ -33,6 +34,8 @@ from anchorline.tasks.segmentation.page import write_report
 from anchorline.tasks.segmentation.pictures import examples
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, Stored
 
+# What the dense prediction tables of Fast Trainable Projection report; arXiv 2310.19182.
+PAPER_FOUR = ("fog", "defocus_blur", "gaussian_noise", "brightness")
 SHOWN = (BASELINE, "linear-decoder", "l2-sp", "ftp")  # unless a comparison is told otherwise
 
 
@@ -185,3 +188,11 @@ def _summary(one: AdaptedSegmenter, metrics: Sequence[Metric]) -> list[Metric]:
 
 
 _AXES = {"test": "clean", "shift": "shift_mean", "corruption": "corruption_mean"}
+
+
+def corrupted_sets(
+    suite: SegmentationSuite, names: Iterable[str] = PAPER_FOUR, severities: Sequence[int] = SEVERITIES
+) -> dict[str, MaskedSet]:
+    """The test set under each corruption by name, "fog/3"; `names` and errors as in `parse_corruptions`."""
+    pairs = parse_corruptions(names, severities)
+    return {f"{name}/{severity}": suite.test.corrupted(name, severity) for name, severity in pairs}

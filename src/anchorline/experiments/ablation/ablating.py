@@ -15,12 +15,12 @@ from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
+from anchorline.experiments.ablation.figure import AXES
+from anchorline.experiments.ablation.page import write_ablation
+from anchorline.experiments.ablation.table import REPROGRAMMER, Ablation, find_ablation
 from anchorline.methods.blends import ALPHAS
 from anchorline.methods.settings import override, validate
 from anchorline.methods.table import METHODS, UNTOUCHED, Method, find_method
-from anchorline.studies.ablation_figure import AXES
-from anchorline.studies.ablation_page import write_ablation
-from anchorline.studies.ablations import REPROGRAMMER, Ablation, find_ablation
 from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.comparing import Comparison, compare
 

@@ -36,9 +36,9 @@ from pathlib import Path
 
 from anchorline.encoders.features import FeatureStore
 from anchorline.encoders.loading import BUNDLED, load_encoder
+from anchorline.experiments.recipes.base import Recipe, Request, suite_of
+from anchorline.experiments.recipes.miniature import brief
 from anchorline.methods.table import Search
-from anchorline.recipes.base import Recipe, Request, suite_of
-from anchorline.recipes.miniature import brief
 from anchorline.report.published import Published
 from anchorline.suites.benchmarks.replicas import imagenet
 from anchorline.tasks import continual

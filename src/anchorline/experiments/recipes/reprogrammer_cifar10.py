@@ -44,13 +44,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from anchorline.experiments.recipes.base import Recipe, Request, compare_as_published, suite_of, warm_up
+from anchorline.experiments.recipes.zero_shot import zero_shot
 from anchorline.methods.blends import Residual
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import Contrastive
 from anchorline.methods.table import Method, find_method
 from anchorline.methods.tunables import Programs
-from anchorline.recipes.base import Recipe, Request, compare_as_published, suite_of, warm_up
-from anchorline.recipes.zero_shot import zero_shot
 from anchorline.suites.benchmarks.replicas import cifar
 
 NAME = "reprogrammer-cifar10"

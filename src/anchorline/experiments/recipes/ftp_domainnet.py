@@ -36,10 +36,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from anchorline.experiments.recipes.base import SECOND_HAND, Recipe, Request, compare_as_published, suite_of
 from anchorline.methods.constraints import ByFTP, ByTPGM
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.table import Method, find_method
-from anchorline.recipes.base import SECOND_HAND, Recipe, Request, compare_as_published, suite_of
 from anchorline.report.published import Published
 from anchorline.suites.benchmarks.replicas import domainnet
 

@@ -112,7 +112,7 @@ def _is_bundled(command: Segment) -> bool:
 
 
 def _suite(command: Segment) -> SegmentationSuite:
-    from anchorline.cli.suites import named_paths
+    from anchorline.cli.inputs import named_paths
     from anchorline.errors import UserError, suggestion
     from anchorline.suites.masks.scenes import scenes
     from anchorline.suites.masks.suite import SegmentationSuite

@@ -12,9 +12,9 @@ from anchorline.encoders.features import FeatureStore
 from anchorline.encoders.loading import BUNDLED, load_encoder
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
+from anchorline.experiments.recipes.miniature import few_classes, miniature
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.table import Method
-from anchorline.recipes.miniature import few_classes, miniature
 from anchorline.report.published import Published
 from anchorline.suites.benchmarks import BENCHMARKS
 from anchorline.suites.suite import Suite

@@ -27,9 +27,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anchorline.recipes.base import Recipe, Request, compare_as_published, suite_of
-from anchorline.recipes.reprogrammer_cifar10 import DIFFERENCES, ENCODER, methods
-from anchorline.recipes.zero_shot import zero_shot
+from anchorline.experiments.recipes.base import Recipe, Request, compare_as_published, suite_of
+from anchorline.experiments.recipes.reprogrammer_cifar10 import DIFFERENCES, ENCODER, methods
+from anchorline.experiments.recipes.zero_shot import zero_shot
 from anchorline.suites.benchmarks.replicas import imagenet
 
 NAME = "reprogrammer-imagenet"

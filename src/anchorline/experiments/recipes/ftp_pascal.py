@@ -33,16 +33,16 @@ from pathlib import Path
 
 from anchorline.encoders.loading import BUNDLED
 from anchorline.errors import UserError
+from anchorline.experiments.recipes.base import Recipe, Request, root_of
+from anchorline.experiments.recipes.miniature import NOTE, brief
 from anchorline.methods.table import Search
-from anchorline.recipes.base import Recipe, Request, root_of
-from anchorline.recipes.miniature import NOTE, brief
 from anchorline.report.published import Published
 from anchorline.suites.benchmarks import MASKED, check_part
 from anchorline.suites.benchmarks.replicas import voc
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.suites.masks.voc import READERS
 from anchorline.tasks.segmentation import Architecture, compare, find_method, load_backbone
-from anchorline.tasks.segmentation.corrupted import PAPER_FOUR
+from anchorline.tasks.segmentation.comparing import PAPER_FOUR
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 
 NAME = "ftp-pascal"

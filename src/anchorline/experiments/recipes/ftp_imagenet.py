@@ -43,13 +43,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from anchorline.experiments.recipes.base import (
+    SECOND_HAND,
+    Recipe,
+    Request,
+    compare_as_published,
+    suite_of,
+    warm_up,
+)
+from anchorline.experiments.recipes.zero_shot import OWN_NAMES, zero_shot
 from anchorline.methods.blends import Weights
 from anchorline.methods.constraints import ByFTP, ByTPGM
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.table import UNTOUCHED, Method, find_method
 from anchorline.metric import ID_POSITIVE
-from anchorline.recipes.base import SECOND_HAND, Recipe, Request, compare_as_published, suite_of, warm_up
-from anchorline.recipes.zero_shot import OWN_NAMES, zero_shot
 from anchorline.report.published import Published
 from anchorline.suites.benchmarks.replicas import imagenet
 

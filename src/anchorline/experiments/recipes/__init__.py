@@ -7,7 +7,7 @@ cost and the command. The tests run each at tiny scale, so that none can rot.
 from __future__ import annotations
 
 from anchorline.errors import UserError, nearest
-from anchorline.recipes import (
+from anchorline.experiments.recipes import (
     ftp_domainnet,
     ftp_imagenet,
     ftp_imagenet_r,
@@ -15,7 +15,7 @@ from anchorline.recipes import (
     reprogrammer_cifar10,
     reprogrammer_imagenet,
 )
-from anchorline.recipes.base import Recipe, Request, Scale
+from anchorline.experiments.recipes.base import Recipe, Request, Scale
 
 __all__ = ["RECIPES", "Recipe", "Request", "Scale", "find_recipe"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from anchorline.experiments.ablation.figure import AXES, UNTOUCHED, ablation_figure, shown, split
+from anchorline.experiments.ablation.table import Ablation
 from anchorline.methods.table import Method
 from anchorline.report.chart_page import Chart, Sheet, measured, write_page
-from anchorline.studies.ablation_figure import AXES, UNTOUCHED, ablation_figure, shown, split
-from anchorline.studies.ablations import Ablation
 from anchorline.tasks.classification.comparing import Comparison
 
 SAID = {

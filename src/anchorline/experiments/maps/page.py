@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anchorline.classifier.adapted import AdaptedClassifier
+from anchorline.experiments.maps.neighbourhoods import K, by_chance
 from anchorline.report.chart_page import Chart, Sheet, measured, write_page
 from anchorline.report.figures.style import INK, RULE, plain_layout, plot_text
-from anchorline.studies.neighbourhoods import K, by_chance
 from anchorline.suites.suite import Suite
 
 WIDTH, PANEL = 1040, 470  # pixels

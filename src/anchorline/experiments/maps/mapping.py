@@ -20,8 +20,8 @@ from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
-from anchorline.studies.map_page import write_map
-from anchorline.studies.neighbourhoods import K, agreement, flattened
+from anchorline.experiments.maps.neighbourhoods import K, agreement, flattened
+from anchorline.experiments.maps.page import write_map
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.suite import Suite
 

@@ -1,0 +1,1 @@
+"""Questions asked of methods: the papers' experiments, ablations, maps of features."""
