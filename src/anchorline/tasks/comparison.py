@@ -23,10 +23,11 @@ Row = TypeVar("Row", bound=Any)  # of a table of methods: has a `name`
 Adapted = TypeVar("Adapted")
 Suite = TypeVar("Suite")
 
+ANSWERS = "answers"  # folder of what is kept so that nothing is computed twice
 # Names that a comparison writes into its directory; `--overwrite` takes away nothing else.
 _OURS = (
-    "runs", "results.csv", "results.jsonl", "differences.csv", "differences.json", "alpha.csv", "matrix.csv",
-    "movement.csv", "published.csv", "suite.json", "methods.json", "report.html",
+    "runs", ANSWERS, "results.csv", "results.jsonl", "differences.csv", "alpha.csv", "matrix.csv",
+    "movement.csv", "published.csv", "report.html",
 )  # fmt: skip
 
 
@@ -129,10 +130,11 @@ def described(name: str, content_hash: str) -> str:
     return f"{name} (hash {content_hash})"
 
 
-def claim_run(directory: Path, job: Job, overwrite: bool, narrator: Narrator) -> None:
-    """The directory of a run: new, empty, or with a run. Raises `UserError` for a directory with something
-    else, or, unless `overwrite` says to replace it, with the finished run of another request."""
-    claim_directory(directory, "run", {}, ours=(), before=_unmarked_run)
+def claim_run(directory: Path, kind: str, job: Job, overwrite: bool, narrator: Narrator) -> None:
+    """The directory of a run: new, empty, or with a run of the same kind. Raises `UserError` for a directory
+    with something else, or, unless `overwrite` says to replace it, with the finished run of another
+    request."""
+    claim_directory(directory, kind, {}, ours=(), before=_unmarked_run)
     refuse_or_replace(directory, job, overwrite, narrator)
 
 
@@ -153,8 +155,11 @@ def refuse_or_replace(directory: Path, job: Job, overwrite: bool, narrator: Narr
 def _unmarked_run(directory: Path) -> tuple[str, dict[str, str]] | None:
     """What an earlier version has left: a finished run, or the trials of one."""
     names = {path.name for path in directory.iterdir()}
-    ours = "config.json" in names or any(name.startswith("trial-") for name in names)
-    return ("run", {}) if ours and "results.csv" not in names else None
+    if "results.csv" in names or not any(n == "config.json" or n.startswith("trial-") for n in names):
+        return None
+    if "sequence.json" in names:
+        return "sequence", {}
+    return "segmentation run" if read_json(directory / "config.json").get("task") else "run", {}
 
 
 def run_directory(directory: Path, method: str, seed: int) -> Path:
@@ -164,7 +169,7 @@ def run_directory(directory: Path, method: str, seed: int) -> Path:
 def found_runs(directory: Path, names: Sequence[str]) -> list[tuple[str, int, Path]]:
     """(method, seed, directory) of all that lies in a comparison: methods in the order in which commands
     have asked for them, this command's `names` at the end; seeds ascending."""
-    asked = directory / "methods.json"
+    asked = directory / ANSWERS / "methods.json"
     with Lock(asked).held(is_main_process()):
         known = list(dict.fromkeys([*read_json(asked).get("methods", []), *names]))
         if is_main_process():

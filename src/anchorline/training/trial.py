@@ -47,8 +47,10 @@ class Trial:
 
 
 def tried(train: Callable[[], Trial], device: torch.device, job: Job | None) -> Trial:
-    """What `train` finds, timed; put where the job says. The state of training has served then, unless it tells where
-    a training diverged."""
+    """What `train` finds, timed; put where the job says.
+
+    The state of training has served then, unless it tells where a training diverged.
+    """
     reset_peak(device)
     begun = time.perf_counter()
     try:

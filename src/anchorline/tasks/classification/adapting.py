@@ -55,7 +55,7 @@ def adapt(
             break
     if directory is None:
         return work.collect()
-    claim_run(directory, work.job, overwrite, work.narrator)
+    claim_run(directory, "run", work.job, overwrite, work.narrator)
     do_all(work.steps(), work.narrator)
     return work.classifier()
 

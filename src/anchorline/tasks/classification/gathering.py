@@ -29,7 +29,7 @@ from anchorline.tasks.classification.measuring import (
     read_details,
     read_measurement,
 )
-from anchorline.tasks.comparison import found_runs
+from anchorline.tasks.comparison import ANSWERS, found_runs
 from anchorline.training.movement import COLUMNS as MOVEMENT_COLUMNS
 from anchorline.training.movement import read_movement
 
@@ -105,7 +105,7 @@ def _differences(
 ) -> pd.DataFrame:
     """Which methods differ by more than noise, kept until there are others to compare."""
     measured = [asked.measurement(record.run, record.identity).identity for record, _ in found]
-    job = Job({"format": FORMAT, "measured": measured}, directory / "differences.json")
+    job = Job({"format": FORMAT, "measured": measured}, directory / ANSWERS / "differences.json")
     answer = job.answer()
     if answer is None:
         table = _tested(asked.suite, found)

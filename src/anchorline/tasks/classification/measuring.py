@@ -12,7 +12,7 @@ from torch import Tensor
 from anchorline.detectors import DETECTORS
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
-from anchorline.engine.jobs import Answer, Job, Step
+from anchorline.engine.jobs import Answer, Job, Step, identity_of
 from anchorline.engine.progress import Narrator
 from anchorline.evaluation.base import Evaluation, Options
 from anchorline.evaluation.collect import collect
@@ -27,6 +27,7 @@ from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.alpha import alpha_curve
 from anchorline.tasks.classification.details import details
 from anchorline.tasks.classification.run import Run
+from anchorline.tasks.comparison import ANSWERS
 
 FORMAT = 1  # raise it when the same request would no longer give the same figures
 
@@ -69,7 +70,7 @@ class Measured:
 
     def alpha(self, run: Path, identity: str) -> Job:
         asked = {"format": FORMAT, "run": identity, "suite": self.suite.hash}
-        return Job(asked, run / "alpha.json")
+        return Job(asked, run / ANSWERS / "alpha.json")
 
     def _job(self, what: str, run: Path, identity: str) -> Job:
         asked = {
@@ -81,8 +82,7 @@ class Measured:
             "evaluators": [one.__name__ for one in EVALUATORS],
             "detectors": list(DETECTORS),
         }
-        job = Job(asked, run / f"{what}.safetensors")
-        return Job(asked, run / f"{what}-{job.identity}.safetensors")
+        return Job(asked, run / ANSWERS / f"{what}-{identity_of(asked)}.safetensors")
 
 
 @dataclass(frozen=True, eq=False)

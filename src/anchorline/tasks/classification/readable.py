@@ -13,6 +13,7 @@ from anchorline.engine.progress import Narrator
 from anchorline.suites.images.decode import BadImage
 from anchorline.suites.leakage import duplicates, notes_on
 from anchorline.suites.suite import Suite
+from anchorline.tasks.comparison import ANSWERS
 
 FORMAT = 1  # raise it when the same suite would no longer give the same notes
 
@@ -24,7 +25,7 @@ def readable(
     of its sets took. Kept in `directory`, so that the same again opens no image. Raises `UserError`."""
     job = Job(
         {"format": FORMAT, "suite": suite.hash, "encoder": encoder.hash, "preparing": encoder.preprocessing},
-        directory / "suite.json",
+        directory / ANSWERS / "suite.json",
     )
 
     def do() -> None:
