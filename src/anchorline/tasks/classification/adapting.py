@@ -90,7 +90,7 @@ def adapt(
     captions = store.classes(encoder, suite.classes, templates)
     train_features, val_features = store.images(encoder, suite.train), store.images(encoder, suite.val)
     seconds = captions.seconds
-    if row.tunable.name != "nothing":
+    if row.tunable.trains:
         seconds += train_features.seconds + val_features.seconds
     if row.training and row.tunable.changes_images:
         # Before the clock runs: the seconds of decoding are in those of the features.

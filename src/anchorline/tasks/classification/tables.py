@@ -70,7 +70,7 @@ def curves_of(
     evaluated: Sequence[Evaluated], suite: Suite, store: FeatureStore, directory: Path, narrator: Narrator
 ) -> pd.DataFrame:
     """Every blend at every strength."""
-    blended = [e.classifier for e in evaluated if e.classifier.method.blend.name != "none"]
+    blended = [e.classifier for e in evaluated if e.classifier.method.blend.blends]
     each = [
         alpha_curve(c, suite, store, run_directory(directory, c.method, c.seed), narrator) for c in blended
     ]
@@ -81,14 +81,17 @@ def movements_of(directory: Path, classifiers: Sequence[AdaptedClassifier]) -> p
     """What the runs of these classifiers tell of how far their layers moved: method, seed and the columns of
     `read_movement`; without methods that tell nothing."""
     every = [(c, read_movement(run_directory(directory, c.method, c.seed))) for c in classifiers]
-    found = [rows.assign(method=c.method.name, seed=c.seed) for c, rows in every if not rows.empty]
+    found = [
+        rows.assign(
+            method=c.method.name, seed=c.seed, parameter=rows["parameter"].map(c.method.tunable.layer_name)
+        )
+        for c, rows in every
+        if not rows.empty
+    ]
     columns = ["method", "seed", *MOVEMENT_COLUMNS]
     if not found:
         return pd.DataFrame(columns=columns)
-    movements = pd.concat(found, ignore_index=True)[columns]
-    # A layer of the image tower has one name, whether the text tower was trained beside it or not.
-    movements["parameter"] = movements["parameter"].str.replace(r"^model\.visual\.", "tower.", regex=True)
-    return movements
+    return pd.concat(found, ignore_index=True)[columns]
 
 
 def write_results(
