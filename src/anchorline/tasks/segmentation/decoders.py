@@ -146,8 +146,8 @@ def find_decoder(name: str, backbone: Backbone) -> Decoder:
         )
     if decoder.doubles and math.log2(backbone.stride) % 1:
         raise UserError(
-            f"{name} needs patches of 8, 16 or 32 pixels, and those of {backbone.name} have {backbone.stride}; "
-            "give --decoder linear"
+            f"{name} needs patches of 8, 16 or 32 pixels, and those of {backbone.name} have "
+            f"{backbone.stride}; give --decoder linear"
         )
     return decoder
 
