@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from anchorline.errors import UserError as UserError
     from anchorline.methods.table import METHODS as METHODS
     from anchorline.methods.table import Method as Method
+    from anchorline.registry import register as register
     from anchorline.suites import SUITES as SUITES
     from anchorline.suites import Suite as Suite
     from anchorline.tasks.classification.adapting import adapt as adapt
@@ -39,6 +40,7 @@ _PUBLIC = {
     "evaluate": "anchorline.tasks.classification.evaluating",
     "load": "anchorline.classifier.runs",
     "load_encoder": "anchorline.encoders.loading",
+    "register": "anchorline.registry",
 }
 __all__ = ["__version__", *_PUBLIC]
 
