@@ -29,18 +29,18 @@ def write_tensors(file: Path, tensors: dict[str, Tensor], facts: dict[str, Any] 
     """
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {_STATE: json.dumps(facts or {})}
-    with _replacing(file) as unfinished:
+    with replacing(file) as unfinished:
         save_file(ready, unfinished, metadata=metadata)
 
 
 def write_text(file: Path, text: str) -> None:
     """Write a text whole or not at all. Raises `UserError` likewise."""
-    with _replacing(file) as unfinished:
+    with replacing(file) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 @contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
+def replacing(file: Path) -> Iterator[Path]:
     unfinished = file.with_name(f"{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

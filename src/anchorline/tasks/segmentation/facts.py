@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 
@@ -13,7 +11,7 @@ from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation.adapting import Architecture
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
-from anchorline.version import __version__, commit
+from anchorline.version import __version__, command_line, commit
 
 
 def suite_hash(suite: SegmentationSuite) -> str:
@@ -45,9 +43,7 @@ def facts(
         for one in segmenters
     ]
     return {
-        "Command": shlex.join(["anchorline", *sys.argv[1:]])
-        if sys.argv[0].endswith("anchorline")
-        else "Python API",
+        "Command": command_line.get(),
         "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes; images: {sizes}",
         "Backbone": f"{backbone.name} (weights hash {backbone.hash}) on {backbone.device}; its normalisation "
         "statistics stay as they were pre-trained",
