@@ -85,6 +85,24 @@ def test_compare_then_evaluate(command, colour_folders, tiny_directory, tmp_path
     assert all(f" {value:.1f} %" in alone for value in shown.value)
 
 
+def test_only_our_own_files_are_written_over(command, tmp_path, capsys):
+    main([*command, "--method", "zero-shot"])
+    out, page, figures = tmp_path / "out", tmp_path / "page.html", tmp_path / "figures.csv"
+    assert "anchorline compare --train " in (out / "report.html").read_text("utf-8")
+    reporting = ["report", str(out), "--out", str(page)]
+    evaluating = ["evaluate", str(out / "runs/zero-shot/seed-0"), *command[1:5], "--out", str(figures)]
+    for arguments, file in (reporting, page), (evaluating, figures):
+        main(arguments)
+        file.write_bytes(file.read_bytes() + b"grown")
+        main(arguments)
+        assert not file.read_bytes().endswith(b"grown")
+        file.write_text("theirs")
+        capsys.readouterr()
+        assert f"{file} exists and is not a " in error(capsys, *arguments)
+        assert file.read_text() == "theirs"
+    main([*reporting[:-1], str(out / "report.html")])
+
+
 def test_adapt_then_predict(command, colour_folders, tmp_path, capsys, monkeypatch):
     run, test = tmp_path / "run", colour_folders / "test"
     adapting = ["adapt", *command[1:3], *command[5:7], "--method", "fine-tune", *QUICK, "--out", str(run)]

@@ -69,14 +69,21 @@ def test_segment_then_predict(squares, tmp_path, capsys):
 
     main(["predict", str(run), str(photo), "--out", str(masks), "--format", "jsonl", "--device", "cpu"])
     assert json.loads(capsys.readouterr().out)["mask"] == line["mask"]
+    theirs = tmp_path / "theirs"
+    (theirs / "masks").mkdir(parents=True)
+    (theirs / "masks" / f"{photo.stem}.png").write_bytes(b"drawn by hand")
     for more, sentence in (
+        (["--out", str(theirs)], f"holds masks/{photo.stem}.png, which this command did not write"),
         ([], "say with --out DIR where its masks are to lie"),
         (["--out", str(masks), "--encoder", "pictogram-clip"], "leave --encoder out"),
     ):
         with pytest.raises(SystemExit) as stopped:
             main(["predict", str(run), str(photo), *more])
         assert stopped.value.code == 2
-        assert sentence in " ".join(capsys.readouterr().err.split())
+        said = capsys.readouterr()
+        assert sentence in " ".join(said.err.split())
+        assert said.out == ""
+    assert (theirs / "masks" / f"{photo.stem}.png").read_bytes() == b"drawn by hand"
 
 
 def test_continual(tiny_directory, tmp_path, monkeypatch, capsys):

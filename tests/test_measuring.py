@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anchorline import UserError
-from anchorline.cli.measuring import read_options
+from anchorline.cli.inputs import read_options
 from anchorline.cli.options import MeasureOptions
 from anchorline.evaluation.base import Options
 

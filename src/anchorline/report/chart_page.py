@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from anchorline.encoders.encoder import Encoder
 from anchorline.report.html import environment, figure_json, read, script_hash
 from anchorline.suites.suite import Suite
-from anchorline.version import __version__, commit
+from anchorline.version import __version__, command_line, commit
 
 _DRAW = """"use strict";
 for (const plot of document.querySelectorAll("[data-figure]")) {
@@ -84,12 +82,9 @@ def write_page(
 
 def measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
     """The facts that every page tells: on what, with what, by which code and when."""
-    command = (
-        shlex.join(["anchorline", *sys.argv[1:]]) if sys.argv[0].endswith("anchorline") else "Python API"
-    )
     random = "; RANDOM weights: these figures say nothing about any method" if encoder.random else ""
     return {
-        "Command": command,
+        "Command": command_line.get(),
         "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes",
         "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}{random}",
         "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
-import sys
 import time
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +17,7 @@ from anchorline.metrics.open_set import conformal_threshold
 from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.oracle import CHOOSING, Select
-from anchorline.version import __version__, commit
+from anchorline.version import __version__, command_line, commit
 
 
 def _ends_of_searches(records: Sequence[Record], judge: str) -> list[str]:
@@ -78,10 +76,9 @@ def facts(
     ]
     models = len(options.reference)
     line = f"{models} reference models" if models else "the untouched encoder, of slope 1"
-    by_command = sys.argv[0].endswith("anchorline")
     sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
     return {
-        "Command": shlex.join(["anchorline", *sys.argv[1:]]) if by_command else "Python API",
+        "Command": command_line.get(),
         "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes; images: {sizes}",
         "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}",
         "Preprocessing": encoder.preprocessing,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 
@@ -11,7 +9,7 @@ from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation.architecture import Architecture
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
-from anchorline.version import __version__, commit
+from anchorline.version import __version__, command_line, commit
 
 
 def facts(
@@ -36,9 +34,7 @@ def facts(
         for one in segmenters
     ]
     return {
-        "Command": shlex.join(["anchorline", *sys.argv[1:]])
-        if sys.argv[0].endswith("anchorline")
-        else "Python API",
+        "Command": command_line.get(),
         "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes; images: {sizes}",
         "Backbone": f"{backbone.name} (weights hash {backbone.hash}) on {backbone.device}; its normalisation "
         "statistics stay as they were pre-trained",
