@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import pytest
 import torch
-from check_method import check_method
 from torch import nn
 
 import anchorline
@@ -33,6 +32,7 @@ from anchorline.metric import Metric
 from anchorline.suites.benchmarks import BENCHMARKS, Benchmark, Listed, Part, Split
 from anchorline.suites.benchmarks.dataset import folder_named
 from anchorline.suites.images.sources import Folder
+from tests.contracts.method import check_method
 
 
 @pytest.fixture(autouse=True)
