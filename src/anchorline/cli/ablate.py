@@ -8,7 +8,7 @@ from typing import Literal
 
 import tyro
 
-from anchorline.cli.options import Device, EncoderName, MemoryLimit, SuiteOptions
+from anchorline.cli.options import Device, EncoderName, MemoryLimit, Overwrite, SuiteOptions
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Ablate:
     """Seeds; figures are means over them."""
     out: Path | None = None
     """Directory for ablation.csv, ablation.html and the runs (left out: runs/ablate/NAME)."""
+    overwrite: Overwrite = False
     device: Device = ""
     memory_limit: MemoryLimit = 4.0
 
@@ -51,5 +52,6 @@ def ablate(command: Ablate) -> None:
             narrator=narrator,
             method=command.method or None,
             settings=settings,
+            overwrite=command.overwrite,
         )
     shared.print_line(f"Page: {found.page.resolve()}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from anchorline.cli.options import Device, EncoderName, MemoryLimit, SuiteOptions, Trackers
+from anchorline.cli.options import Device, EncoderName, MemoryLimit, Overwrite, SuiteOptions, Trackers
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Adapt:
     """Of all random numbers."""
     out: Path | None = None
     """The run directory (left out: runs/adapt/METHOD/seed-SEED); the same command goes on from there."""
+    overwrite: Overwrite = False
     device: Device = ""
     memory_limit: MemoryLimit = 4.0
     track: Trackers = ()
@@ -62,6 +63,7 @@ def adapt(command: Adapt) -> None:
             run=out,
             narrator=narrator,
             trackers=command.track,
+            overwrite=command.overwrite,
         )
     chosen = ", ".join(f"{name} {value:g}" for name, value in classifier.chosen.items())
     shared.print_line(

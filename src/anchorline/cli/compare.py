@@ -9,7 +9,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-from anchorline.cli.options import Device, EncoderName, MeasureOptions, MemoryLimit, SuiteOptions, Trackers
+from anchorline.cli.options import (
+    Device,
+    EncoderName,
+    MeasureOptions,
+    MemoryLimit,
+    Overwrite,
+    SuiteOptions,
+    Trackers,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Compare:
     out: Path = Path("runs/compare")
     """Directory for results.jsonl, results.csv, report.html and one run a method and seed; the same command
     goes on from what is there."""
+    overwrite: Overwrite = False
     track: Trackers = ()
     device: Device = ""
     memory_limit: MemoryLimit = 4.0
@@ -66,6 +75,7 @@ def compare(command: Compare) -> None:
             store=shared.store_of(command.memory_limit),
             narrator=narrator,
             trackers=command.track,
+            overwrite=command.overwrite,
         )
     shared.console().print(summary_table(comparison.rows))
     shared.print_notes(comparison.suite.notes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from anchorline.cli.options import Device, EncoderName, MemoryLimit, SuiteOptions
+from anchorline.cli.options import Device, EncoderName, MemoryLimit, Overwrite, SuiteOptions
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Continual:
     out: Path = Path("runs/continual")
     """Directory for results.csv, matrix.csv, report.html and one run a method and seed; the same command goes
     on from what is there."""
+    overwrite: Overwrite = False
     device: Device = ""
     memory_limit: MemoryLimit = 4.0
 
@@ -60,6 +61,7 @@ def continual(command: Continual) -> None:
             seeds=shared.seeds_of(command.seeds),
             store=shared.store_of(command.memory_limit),
             narrator=narrator,
+            overwrite=command.overwrite,
         )
     sheet = final_sheet(points_of(found.rows))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from anchorline.cli.options import Device, EncoderName, MemoryLimit, SuiteOptions
+from anchorline.cli.options import Device, EncoderName, MemoryLimit, Overwrite, SuiteOptions
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Map:
     """Of all random numbers."""
     out: Path = Path("runs/map")
     """Directory for map.csv, map.html and the runs."""
+    overwrite: Overwrite = False
     device: Device = ""
     memory_limit: MemoryLimit = 4.0
 
@@ -39,6 +40,7 @@ def draw_map(command: Map) -> None:
     from anchorline.errors import UserError
     from anchorline.experiments.maps import mapping
     from anchorline.tasks.classification.adapting import adapt
+    from anchorline.tasks.comparison import described
 
     rows = shared.rows_of(command.method or mapping.METHODS, shared.settings_of(command.set))
     suite = read_suite(command.data)
@@ -48,6 +50,10 @@ def draw_map(command: Map) -> None:
     with shared.narrator() as narrator:
         narrator.say(f"loading {command.encoder} …")
         encoder = load_encoder(command.encoder, command.device or None)
+        about = {
+            "suite": described(suite.name, suite.hash), "encoder": described(encoder.name, encoder.hash),
+        }  # fmt: skip
+        mapping.claim_map(command.out, about, command.overwrite)
         suite, _ = suite_features(store, encoder, suite, narrator.bar, (*suite.outliers, "test"))
         classifiers: list[AdaptedClassifier] = []
         for row in rows:
@@ -55,7 +61,7 @@ def draw_map(command: Map) -> None:
             classifiers.append(
                 adapt(
                     encoder, suite, row, command.seed, store,
-                    run=run, narrator=narrator, reuse=classifiers, overwrite=True,
+                    run=run, narrator=narrator, reuse=classifiers, overwrite=command.overwrite,
                 )
             )  # fmt: skip
         found = mapping.draw_map(

@@ -24,6 +24,13 @@ MemoryLimit = Annotated[
     float,
     tyro.conf.arg(help="GiB of decoded images to hold in memory; beyond it they lie in a temporary file."),
 ]
+Overwrite = Annotated[
+    bool,
+    tyro.conf.arg(
+        help="Replace what lies in the directory where it is of another suite or encoder, and runs of a method "
+        "with other settings; left out: such a directory is refused."
+    ),
+]
 Trackers = Annotated[
     tuple[Literal["tensorboard", "trackio", "wandb"], ...],
     tyro.conf.arg(help="Also log training to these: tensorboard, wandb, trackio (each needs its package)."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from anchorline.cli.options import Device, Trackers
+from anchorline.cli.options import Device, Overwrite, Trackers
 
 if TYPE_CHECKING:
     from anchorline.suites.masks.suite import SegmentationSuite
@@ -58,6 +58,7 @@ class Segment:
     out: Path = Path("runs/segment")
     """Directory for results.csv, report.html and one run a method and seed; the same command goes on from
     what is there."""
+    overwrite: Overwrite = False
     track: Trackers = ()
     device: Device = ""
     memory_limit: float = 4.0
@@ -87,6 +88,7 @@ def segment(command: Segment) -> None:
             memory_limit=int(command.memory_limit * 2**30),
             narrator=narrator,
             trackers=command.track,
+            overwrite=command.overwrite,
         )
     shared.console().print(screen_table(found.rows))
     shared.print_notes(suite.notes)

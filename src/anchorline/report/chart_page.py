@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from anchorline.encoders.encoder import Encoder
 from anchorline.report.html import environment, figure_json, read, script_hash
-from anchorline.suites.suite import Suite
-from anchorline.version import __version__, command_line, commit
 
 _DRAW = """"use strict";
 for (const plot of document.querySelectorAll("[data-figure]")) {
@@ -78,15 +74,3 @@ def write_page(
     path.parent.mkdir(parents=True, exist_ok=True)
     # A file name may hold bytes that are no text; they are shown as escapes.
     path.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
-
-
-def measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
-    """The facts that every page tells: on what, with what, by which code and when."""
-    random = "; RANDOM weights: these figures say nothing about any method" if encoder.random else ""
-    return {
-        "Command": command_line.get(),
-        "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes",
-        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}{random}",
-        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
-        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-    }

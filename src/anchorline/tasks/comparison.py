@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
+from anchorline.encoders.encoder import Encoder
 from anchorline.engine.directories import claim_directory
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import Job, read_json
@@ -18,10 +20,12 @@ from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.metric import AXES
+from anchorline.suites.suite import Suite
+from anchorline.version import __version__, command_line, commit
 
 Row = TypeVar("Row", bound=Any)  # of a table of methods: has a `name`
 Adapted = TypeVar("Adapted")
-Suite = TypeVar("Suite")
+AnySuite = TypeVar("AnySuite")
 
 ANSWERS = "answers"  # folder of what is kept so that nothing is computed twice
 # Names that a comparison writes into its directory; `--overwrite` takes away nothing else.
@@ -32,7 +36,7 @@ _OURS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison(Generic[Suite, Adapted]):
+class Comparison(Generic[AnySuite, Adapted]):
     """What `compare` found.
 
     Attributes:
@@ -44,7 +48,7 @@ class Comparison(Generic[Suite, Adapted]):
 
     rows: pd.DataFrame
     classifiers: Mapping[str, Adapted]
-    suite: Suite
+    suite: AnySuite
     directory: Path
 
     @property
@@ -196,3 +200,15 @@ def write_tables(directory: Path, rows: pd.DataFrame, **tables: pd.DataFrame) ->
 
 def _lines(table: pd.DataFrame) -> str:
     return str(table.to_json(orient="records", lines=True, force_ascii=False))
+
+
+def how_measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
+    """The facts that every page tells: on what, with what, by which code and when."""
+    random = "; RANDOM weights: these figures say nothing about any method" if encoder.random else ""
+    return {
+        "Command": command_line.get(),
+        "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes",
+        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}{random}",
+        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
+        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }

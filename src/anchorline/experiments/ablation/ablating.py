@@ -66,6 +66,7 @@ def ablate(
     narrator: Narrator | None = None,
     method: str | Method | None = None,
     settings: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> Ablated:
     """Vary one choice of a method, by default of the Reprogrammer at its released learning rate.
 
@@ -82,7 +83,9 @@ def ablate(
         validate(one)
     if row.captions == "single":
         rows.append(METHODS[SINGLE_CAPTION])
-    found = compare(suite, encoder, rows, out, seeds=seeds, store=store, narrator=narrator)
+    found = compare(
+        suite, encoder, rows, out, seeds=seeds, store=store, narrator=narrator, overwrite=overwrite
+    )
     parts = [_of_rows(found, _untouched(row)), _of_rows(found, placed)]
     if not ablation.variants:
         parts[1] = _of_strengths(found, placed)

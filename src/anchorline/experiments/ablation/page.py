@@ -10,8 +10,9 @@ import pandas as pd
 from anchorline.experiments.ablation.figure import AXES, UNTOUCHED, ablation_figure, shown, split
 from anchorline.experiments.ablation.table import Ablation
 from anchorline.methods.table import Method
-from anchorline.report.chart_page import Chart, Sheet, measured, write_page
+from anchorline.report.chart_page import Chart, Sheet, write_page
 from anchorline.tasks.classification.comparing import Comparison
+from anchorline.tasks.comparison import how_measured
 
 SAID = {
     "id_accuracy": "Accuracy in distribution",
@@ -44,7 +45,7 @@ def write_ablation(
         summary=list(_sentences(points)),
         charts=[chart],
         facts={
-            **measured(found.suite, next(iter(found.classifiers.values())).encoder),
+            **how_measured(found.suite, next(iter(found.classifiers.values())).encoder),
             "Seeds": ", ".join(map(str, seeds)),
             "Training": _training(row),
             "Axes": "top-1 accuracy on test; mean of the shifts’ accuracies; mean AUROC of the outlier sets "
