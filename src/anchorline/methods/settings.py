@@ -60,15 +60,17 @@ def to_json(method: Any) -> dict[str, Any]:
     return found
 
 
-def from_json(fields: Mapping[str, Any]) -> Method:
-    """The inverse of `to_json`. Raises KeyError, TypeError or ValueError for what it never wrote."""
+def from_json(fields: Mapping[str, Any], row: type[Any] = Method) -> Any:
+    """The inverse of `to_json`, for a row of any table.
+
+    Raises KeyError, TypeError or ValueError for what it never wrote."""
     values = {}
     for name, value in fields.items():
         if isinstance(value, dict):
             kind = _KINDS[value["kind"]]
             value = kind(**{k: _tuples(v) for k, v in value.items() if k != "kind"})
         values[name] = _tuples(value)
-    return Method(**values)
+    return row(**values)
 
 
 def _tuples(value: Any) -> Any:

@@ -14,7 +14,6 @@ from plotly.offline import get_plotlyjs
 from anchorline.encoders.encoder import Encoder
 from anchorline.report.html import environment, figure_json, read, script_hash
 from anchorline.suites.suite import Suite
-from anchorline.tasks.classification.facts import suite_hash
 from anchorline.version import __version__, command_line, commit
 
 _DRAW = """"use strict";
@@ -86,7 +85,7 @@ def measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
     random = "; RANDOM weights: these figures say nothing about any method" if encoder.random else ""
     return {
         "Command": command_line.get(),
-        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes",
+        "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes",
         "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}{random}",
         "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

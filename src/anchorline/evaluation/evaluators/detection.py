@@ -8,7 +8,6 @@ from dataclasses import astuple
 
 import numpy as np
 
-from anchorline import detectors
 from anchorline.evaluation.base import Evaluation
 from anchorline.metric import (
     ID_POSITIVE,
@@ -37,10 +36,8 @@ def detection(evaluation: Evaluation) -> Iterator[Metric]:
     suite = evaluation.suite
     if not suite.outliers:
         return
-    inside = detectors.scores(evaluation.detectors, evaluation.outputs["test"])
-    outside = {
-        name: detectors.scores(evaluation.detectors, evaluation.outputs[name]) for name in suite.outliers
-    }
+    inside = evaluation.scores["test"]
+    outside = {name: evaluation.scores[name] for name in suite.outliers}
     groups = {"all": tuple(suite.outliers)}
     if suite.near and suite.near != set(suite.outliers):
         groups["near"] = tuple(name for name in suite.outliers if name in suite.near)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from anchorline.classifier.adapted import AdaptedClassifier
-from anchorline.classifier.runs import TENSORS, learnt_from, templates_of
+from anchorline.classifier.adapted import Classifier
+from anchorline.classifier.runs import TENSORS, templates_of
 from anchorline.constraints import FTP
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
@@ -90,11 +90,11 @@ class Learner:
         self.templates = templates_of(setting.encoder, row.method)
         self.captions = setting.store.classes(setting.encoder, classes, self.templates).vectors
 
-    def classifier(self, task: int) -> AdaptedClassifier:
+    def classifier(self, task: int) -> Classifier:
         """What has been learnt after a task (from 1), over the classes seen, in the order of learning."""
         return self._classifier(self.tuned(task), task)
 
-    def final(self) -> AdaptedClassifier:
+    def final(self) -> Classifier:
         """What has been learnt in the end, with classes in the order of the suite."""
         last, suite = len(self.setting.sequence), self.setting.sequence.suite
         known = self.setting.sequence.classes(last)
@@ -180,22 +180,17 @@ class Learner:
             inputs = setting.store.images(setting.encoder, images).vectors
         return Examples(inputs, labels, torch.from_numpy(rows))
 
-    def _classifier(self, tuned: dict[str, Tensor], task: int) -> AdaptedClassifier:
+    def _classifier(self, tuned: dict[str, Tensor], task: int) -> Classifier:
         sequence, known = self.setting.sequence, self.method.blend.alpha
         classes = sequence.classes(task)
-        return AdaptedClassifier(
+        return Classifier(
             encoder=self.setting.encoder,
             method=self.method,
             classes=classes,
             templates=self.templates,
             captions=self.captions[: len(classes)],
-            learnt_from=learnt_from(sequence.suite),
             tuned=tuned,
             alpha=known or 0.0,
-            chosen=dict(self.values),
-            seconds=0.0,
-            threshold=0.0,
-            peak_memory=0.0,
             seed=sequence.seed,
         )
 
