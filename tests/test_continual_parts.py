@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from anchorline import UserError
 from anchorline.constraints import FTP
 from anchorline.methods.objectives import CrossEntropy
-from anchorline.methods.tunables import Head, ImageTower, Pretrained, Programs
+from anchorline.methods.tunables import BothTowers, Head, ImageTower, Pretrained, Programs
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.problem import Examples
 from anchorline.tasks.continual import METHODS, changed, draw_sequence, find_continual
-from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import check
 from anchorline.tasks.continual.metrics import average_accuracy, forgetting, forgetting_from_best
 from anchorline.tasks.continual.problem import CurrentTask
@@ -151,7 +150,7 @@ def test_a_grown_head_says_the_same_of_old_classes(tunable, tiny_encoder):
     before.put({n: t + 0.1 * torch.randn(t.shape, generator=rng) for n, t in before.tuned().items()})
     fresh = tunable.start(task_of(tiny_encoder, ALL))
     untouched = copy.deepcopy(fresh)
-    fresh.put(carried(before, OLD, fresh, ALL))
+    fresh.put(fresh.grown_from(before))
     x = torch.rand(3, 3, 32, 32, generator=rng)
     if not tunable.changes_images:
         x = tiny_encoder.forward_images(x)
@@ -161,9 +160,12 @@ def test_a_grown_head_says_the_same_of_old_classes(tunable, tiny_encoder):
             assert torch.equal(fresh(x)[:, [0, 2]], untouched(x)[:, [0, 2]])
 
 
-def test_the_anchor_of_the_next_task(tiny_encoder):
-    tuned = {n: t + 1 for n, t in ImageTower().start(task_of(tiny_encoder, OLD)).tuned().items()}
-    later = ImageTower().start(task_of(as_of(tiny_encoder, tuned), OLD))
+@pytest.mark.parametrize("tunable", [ImageTower(), BothTowers()], ids=lambda t: t.name)
+def test_the_anchor_of_the_next_task(tunable, tiny_encoder):
+    before = tunable.start(task_of(tiny_encoder, OLD))
+    tuned = {n: t + 1 for n, t in before.tuned().items()}
+    before.put(tuned)
+    later = tunable.start(task_of(before.tuned_encoder(), OLD))
     anchors = later.anchors()
     assert anchors
     for name, anchor in anchors.items():

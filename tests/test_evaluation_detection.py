@@ -14,7 +14,7 @@ from anchorline.detectors import DETECTORS, local_scores, outliers
 from anchorline.encoders.feature_files import Features
 from anchorline.encoders.features import FeatureStore
 from anchorline.evaluation.base import Options
-from anchorline.evaluation.collect import UNFITTED, collect
+from anchorline.evaluation.collect import collect
 from anchorline.evaluation.evaluators.detection import detection
 from anchorline.evaluation.evaluators.table import measure
 from anchorline.evaluation.outputs import collect_outputs
@@ -24,6 +24,7 @@ from anchorline.metrics.bootstrap import Resamples, interval
 from anchorline.metrics.detection import resampled
 from anchorline.metrics.scores import mcm
 
+UNFITTED = tuple(name for name, row in DETECTORS.items() if row.without_train)
 TEST = sure(
     [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.25, 0.25]], [0, 1, 2, 1]
 )  # confidence .9, .8, .6, .5

@@ -18,7 +18,7 @@ from torchmetrics.classification import MulticlassJaccardIndex
 from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
 from anchorline.methods.constraints import ByFTP
-from anchorline.methods.segmentation_settings import override
+from anchorline.methods.settings import override
 from anchorline.metrics.bootstrap import Resamples
 from anchorline.suites.masks.sets import Arrays, MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
@@ -464,12 +464,17 @@ def test_val_chooses_among_the_trials(backbone, suite, tmp_path):
     assert not list(tmp_path.glob("trial-*/checkpoint.safetensors"))
 
 
-def test_settings():
+def test_settings(backbone):
     row = override(METHODS["ftp"], {"training.lr": "1e-4", "constraint.k": "0"})
     assert (row.training.lr, row.constraint.k, row.search) == (1e-4, 0.0, ())
-    with pytest.raises(UserError, match=r"fine-tune has no such field; it has training\.epochs"):
+    with pytest.raises(UserError, match=r"fine-tune has no such field .*; it has training\.epochs"):
         override(METHODS["fine-tune"], {"constraint.k": "0"})
     with pytest.raises(UserError, match="expected a whole number"):
         override(METHODS["ftp"], {"training.epochs": "many"})
     with pytest.raises(UserError, match="from 1"):
-        override(METHODS["ftp"], {"training.epochs": "0"})
+        override(METHODS["ftp"], {"training.epochs": "0"}).check(backbone)
+    assert override(METHODS["fine-tune"], {"constraint": "ftp", "constraint.k": "0"}).constraint == ByFTP(k=0)
+    with pytest.raises(UserError, match="linear-decoder trains no pre-trained weights that could be held"):
+        override(METHODS["linear-decoder"], {"constraint": "ftp"})
+    with pytest.raises(UserError, match="tunable: fine-tune has no such field"):
+        override(METHODS["fine-tune"], {"tunable": "head"})

@@ -6,6 +6,7 @@ from .encoders.loading import load_encoder as load_encoder
 from .errors import UserError as UserError
 from .methods.table import METHODS as METHODS
 from .methods.table import Method as Method
+from .registry import register as register
 from .suites import SUITES as SUITES
 from .suites import Suite as Suite
 from .tasks.classification.adapting import adapt as adapt

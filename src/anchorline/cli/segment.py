@@ -96,8 +96,7 @@ def segment(command: Segment) -> None:
 def _rows(command: Segment) -> list[SegmentationMethod]:
     """The rows with the settings put in. A setting that fits none of them is an error."""
     from anchorline.cli.shared import settings_of
-    from anchorline.methods.segmentation_settings import override
-    from anchorline.methods.settings import override_each
+    from anchorline.methods.settings import override, override_each
     from anchorline.tasks.segmentation import METHODS, SHOWN, find_method
 
     names = METHODS if "all" in command.method else command.method or SHOWN

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import astuple
 
 import numpy as np
 
 from anchorline.evaluation.base import Evaluation
-from anchorline.metric import (
-    ID_POSITIVE,
-    MCM_TEMPERATURE,
-    MSP_TEMPERATURE,
-    OUTLIER_POSITIVE,
-    Metric,
-)
+from anchorline.metric import ID_POSITIVE, OUTLIER_POSITIVE, Metric
 from anchorline.metrics.bootstrap import Floats, interval
 from anchorline.metrics.detection import NAMES, detect, resampled
 
-_TEMPERATURES = {"msp": MSP_TEMPERATURE, "mcm": MCM_TEMPERATURE}
 _METRICS = {  # field of `Detection`: (metric, convention)
     "auroc": ("auroc", ""),
     "aupr_in": ("aupr_in", ""),
@@ -47,7 +39,7 @@ def detection(evaluation: Evaluation) -> Iterator[Metric]:
             continue  # cannot be fitted on the classes that compete there
         told = {
             "score": scorer.name,
-            "temperature": scorer.chosen.get("t", _TEMPERATURES.get(scorer.name, math.nan)),
+            "temperature": scorer.chosen.get("t", scorer.detector.temperature),
         }
         values: dict[str, dict[str, float]] = {}
         draws: dict[str, dict[str, Floats]] = {}

@@ -109,12 +109,12 @@ def _row(ablation: Ablation, method: str | Method, settings: Mapping[str, str]) 
 
 def _placed(ablation: Ablation, row: Method) -> Iterator[_Placed]:
     if not ablation.variants:
-        blended = row if row.blend.name != "none" else _residual(row)
+        blended = row if row.blend.blends else _residual(row)
         yield _Placed(blended, "", math.nan, blended.name)
     for variant in ablation.variants:
         changed = override(row, variant.settings)
         x = math.nan if variant.x is None else variant.x
-        lines = [changed] if row.blend.name != "none" else [changed, _residual(changed)]
+        lines = [changed] if row.blend.blends else [changed, _residual(changed)]
         for line in lines:
             yield _Placed(replace(line, name=f"{line.name}, {variant.name}"), variant.name, x, line.name)
 

@@ -137,9 +137,7 @@ def _tested(suite: Suite, found: Sequence[tuple[Record, Measurement]]) -> pd.Dat
 
 def _curves(asked: Measured, records: Sequence[Record]) -> pd.DataFrame:
     """Every blend at every strength."""
-    each = [
-        read_curve(asked.alpha(one.run, one.identity)) for one in records if one.method.blend.name != "none"
-    ]
+    each = [read_curve(asked.alpha(one.run, one.identity)) for one in records if one.method.blend.blends]
     return pd.concat([pd.DataFrame(columns=CURVE_COLUMNS), *(one for one in each if one is not None)])
 
 
@@ -147,11 +145,15 @@ def _movements(records: Sequence[Record]) -> pd.DataFrame:
     """What runs tell of how far their layers moved: method, seed and the columns of `read_movement`; without
     methods that tell nothing."""
     every = [(one, read_movement(one.run)) for one in records]
-    found = [rows.assign(method=one.method.name, seed=one.seed) for one, rows in every if not rows.empty]
+    found = [
+        rows.assign(
+            method=one.method.name, seed=one.seed,
+            parameter=rows["parameter"].map(one.method.tunable.layer_name),
+        )
+        for one, rows in every
+        if not rows.empty
+    ]  # fmt: skip
     columns = ["method", "seed", *MOVEMENT_COLUMNS]
     if not found:
         return pd.DataFrame(columns=columns)
-    movements = pd.concat(found, ignore_index=True)[columns]
-    # A layer of the image tower has one name, whether the text tower was trained beside it or not.
-    movements["parameter"] = movements["parameter"].str.replace(r"^model\.visual\.", "tower.", regex=True)
-    return movements
+    return pd.concat(found, ignore_index=True)[columns]

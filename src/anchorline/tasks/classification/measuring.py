@@ -79,7 +79,7 @@ class Measured:
             "run": identity,
             "suite": self.suite.hash,
             "options": asdict(self.options),
-            "evaluators": [one.__name__ for one in EVALUATORS],
+            "evaluators": list(EVALUATORS),
             "detectors": list(DETECTORS),
         }
         return Job(asked, run / ANSWERS / f"{what}-{identity_of(asked)}.safetensors")
@@ -113,7 +113,7 @@ class Measuring:
             yield Step(self.run.title, job, lambda: self._show(job), needs)
         numbers = self.asked.measurement(directory, identity)
         yield Step(self.run.title, numbers, lambda: self._measure(numbers), needs)
-        if self.run.method.blend.name != "none":
+        if self.run.method.blend.blends:
             curve = self.asked.alpha(directory, identity)
             yield Step(self.run.title, curve, lambda: self._curve(curve), needs)
 

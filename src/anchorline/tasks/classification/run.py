@@ -199,7 +199,7 @@ class Run:
         """Seconds that captions and features have taken; images are decoded before the clock runs."""
         captions = self.store.classes(self.encoder, self.suite.classes, self._pretrained.templates)
         seconds = captions.seconds
-        if self.method.tunable.name != "nothing":
+        if self.method.tunable.trains:
             seconds += sum(self._features(images).seconds for images in (self.suite.train, self.suite.val))
         return seconds
 

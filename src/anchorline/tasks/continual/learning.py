@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from anchorline.classifier.adapted import Classifier
 from anchorline.classifier.runs import TENSORS, templates_of
-from anchorline.constraints import FTP
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import read_tensors, write_tensors
 from anchorline.methods.blends import Weights
-from anchorline.methods.constraints import Constraint
-from anchorline.methods.tunables import AdaptedModel, Pretrained, TunableModel
+from anchorline.methods.tunables import AdaptedModel, Pretrained
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.tasks.classification.problem import Examples
-from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.tasks.continual.problem import CurrentTask
 from anchorline.tasks.continual.sequence import Rows, TaskSequence, stored
@@ -50,31 +45,6 @@ class Setting:
     rehearsal: int
     store: FeatureStore
     narrator: Narrator
-
-
-@dataclass(frozen=True)
-class Continued:
-    """A constraint in a task whose weights go on from the task before, while the anchor stays.
-
-    FTP's radii start at the anchor, and so its first step would throw all weights back there; here they start
-    at where the task before has left the weights.
-    """
-
-    constraint: Constraint
-
-    @property
-    def name(self) -> str:
-        return self.constraint.name
-
-    @property
-    def learns_on_val(self) -> bool:
-        return self.constraint.learns_on_val
-
-    def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
-        made = self.constraint.wrap(optimizer, model, validation)
-        if isinstance(made, FTP):
-            made.start_from_here()
-        return made
 
 
 class Learner:
@@ -103,7 +73,7 @@ class Learner:
                         captions=self.captions[places])  # fmt: skip
         before = self.method.tunable.start(self._pretrained(last, self.setting.encoder))
         before.put(self.tuned(last))
-        tuned = carried(before, known, self.method.tunable.start(whole), suite.classes)
+        tuned = self.method.tunable.start(whole).grown_from(before)
         return replace(self._classifier(tuned, last), classes=suite.classes, captions=self.captions[places])
 
     def tuned(self, task: int) -> dict[str, Tensor]:
@@ -145,7 +115,7 @@ class Learner:
         stays = before is not None and self.row.anchor == "pre-trained"
         rate = "".join(f" {path.split('.')[-1]} {value:g}" for path, value in self.values.items())
         trained = train(
-            problem, Continued(self.method.constraint) if stays else self.method.constraint, training,
+            problem, self.method.constraint.continued() if stays else self.method.constraint, training,
             seed=mixed_seed(sequence.seed, task), run=self._directory(task), identity=self.identity,
             progress=setting.narrator.bar(f"{self.row.name}{rate}, task {task}", "steps"),
         )  # fmt: skip
@@ -158,10 +128,9 @@ class Learner:
             return start(self._pretrained(task, encoder))
         old = start(self._pretrained(task - 1, encoder))
         old.put(before)
-        held_to = as_of(encoder, before) if self.row.anchor == "previous task" else encoder
+        held_to = old.tuned_encoder() if self.row.anchor == "previous task" else encoder
         model = start(self._pretrained(task, held_to))
-        known, seen = (self.setting.sequence.classes(t) for t in (task - 1, task))
-        model.put(carried(old, known, model, seen))
+        model.put(model.grown_from(old))
         return model
 
     def _pretrained(self, task: int, encoder: Encoder) -> Pretrained:
