@@ -60,7 +60,7 @@ class OwnFolder:
     def write(self, name: str, data: bytes) -> Path:
         """Write a file, "masks/cat.png", whole or not at all. Raises `UserError` where that is impossible."""
         file, entry = self.folder / name, (name, hashlib.sha256(data).hexdigest())
-        with replacing(file) as unfinished:
+        with replacing(file, "make room or give another directory with --out") as unfinished:
             unfinished.write_bytes(data)
             if entry not in self._written:  # listed before it is there: we may be killed in between
                 with (self.folder / _LEDGER).open("a", encoding="utf-8") as ledger:
