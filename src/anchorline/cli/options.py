@@ -27,8 +27,8 @@ MemoryLimit = Annotated[
 Overwrite = Annotated[
     bool,
     tyro.conf.arg(
-        help="Replace what lies in the directory where it is of another suite or encoder, and runs of a method "
-        "with other settings; left out: such a directory is refused."
+        help="Replace what lies in the directory where it is of another suite or encoder, and runs with "
+        "other settings; left out: such a directory is refused."
     ),
 ]
 Trackers = Annotated[
