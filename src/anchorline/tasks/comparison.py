@@ -41,7 +41,7 @@ class Comparison(Generic[AnySuite, Adapted]):
 
     Attributes:
         rows: one row a number; the columns are those of results.csv.
-        classifiers: by method name, of the first seed; read from their runs when they are asked for.
+        classifiers: by method name, of the lowest seed; read from their runs when they are asked for.
         suite: as compared, without images that could not be read.
         directory: where everything was written.
     """
@@ -178,13 +178,17 @@ def found_runs(directory: Path, names: Sequence[str]) -> list[tuple[str, int, Pa
         known = list(dict.fromkeys([*read_json(asked).get("methods", []), *names]))
         if is_main_process():
             write_text(asked, json.dumps({"methods": known}, ensure_ascii=False) + "\n")
+    return runs_in(directory, known)
+
+
+def runs_in(directory: Path, names: Iterable[str]) -> list[tuple[str, int, Path]]:
+    """(method, seed, directory) of the runs of these methods, finished or not; seeds ascending."""
     found = []
-    for name in known:
-        for path in (directory / "runs" / name).glob("seed-*"):
-            if path.name.removeprefix("seed-").isdigit():
-                found.append((name, int(path.name.removeprefix("seed-")), path))
-    order = {name: place for place, name in enumerate(known)}
-    return sorted(found, key=lambda one: (order[one[0]], one[1]))
+    for name in names:
+        places = (directory / "runs" / name).glob("seed-*")
+        numbers = [(place.name.removeprefix("seed-"), place) for place in places]
+        found += sorted((name, int(number), place) for number, place in numbers if number.isdigit())
+    return found
 
 
 def write_tables(directory: Path, rows: pd.DataFrame, **tables: pd.DataFrame) -> None:

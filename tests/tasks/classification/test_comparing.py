@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import shutil
 import weakref
 from dataclasses import replace
@@ -24,13 +25,16 @@ from anchorline import (
     compare,
     load,
 )
+from anchorline.classifier.runs import read_record
+from anchorline.evaluation.base import Options
 from anchorline.evaluation.evaluators.accuracy import accuracy
 from anchorline.evaluation.outputs import outputs_of
 from anchorline.methods.settings import override
 from anchorline.metric import AXES
 from anchorline.report import MethodDetails
-from anchorline.tasks.classification import comparing
+from anchorline.tasks.classification import comparing, measuring
 from anchorline.tasks.classification.facts import plan, unfit
+from anchorline.tasks.classification.measuring import Measured, read_measurement
 from anchorline.training.loop import train
 
 # fmt: off
@@ -83,16 +87,20 @@ def assert_same(ours: pd.DataFrame, theirs: pd.DataFrame, rtol: float = 1e-8) ->
 
 
 def test_what_is_written(found):
-    written = sorted(p.relative_to(found.directory).as_posix() for p in found.directory.rglob("*"))
-    runs = [
-        f"runs/{method}{part}"
+    written = {p.relative_to(found.directory).as_posix() for p in found.directory.rglob("*") if p.is_file()}
+    runs = {
+        f"runs/{method}/seed-3/{name}"
         for method in ("linear-probe", "zero-shot")
-        for part in (
-            *("", "/seed-3", "/seed-3/config.json", "/seed-3/metrics.jsonl", "/seed-3/tuned.safetensors"),
-        )
+        for name in ("config.json", "metrics.jsonl", "tuned.safetensors")
+    }
+    results = {"alpha.csv", "differences.csv", "movement.csv", "report.html", "results.csv", "results.jsonl"}
+    assert {name for name in written if "answers/" not in name} == {"anchorline.json", *results, *runs}
+    kept = sorted(re.sub("[0-9a-f]{16}", "HASH", name) for name in written if "answers/" in name)
+    of_runs = [f"runs/{method}/seed-3/answers" for method in ("linear-probe", "zero-shot")]
+    assert kept == [
+        *(f"answers/{name}.json" for name in ("differences", "methods", "suite")),
+        *(f"{run}/{name}-HASH.safetensors" for run in of_runs for name in ("details", "measurement")),
     ]
-    results = ["alpha.csv", "differences.csv", "movement.csv", "report.html", "results.csv", "results.jsonl"]
-    assert written == [*results, "runs", *runs]
     assert found.report == found.directory / "report.html"
     page = found.report.read_text(encoding="utf-8")
     assert "zero-shot" in page
@@ -211,7 +219,7 @@ def trained(colours, tiny_encoder, store, tmp_path_factory) -> Comparison:
     with pytest.MonkeyPatch.context() as patch:
         calls = []
         patch.setattr(
-            "anchorline.tasks.classification.adapting.train",
+            "anchorline.tasks.classification.run.train",
             lambda *a, **k: calls.append(1) or train(*a, **k),
         )
         out = tmp_path_factory.mktemp("trained")
@@ -234,25 +242,72 @@ def test_seeds_spread(trained):
 def test_finished_runs_are_not_run_again(trained, colours, tiny_encoder, store, tmp_path, monkeypatch, pages):
     out = shutil.copytree(trained.directory, tmp_path / "out")
     methods = ["linear-probe", *TRAINED]
-    monkeypatch.setattr("anchorline.tasks.classification.adapting.train", None)  # nothing is trained any more
+    for done in ("run.train", "measuring.collect", "gathering.differences"):  # nothing of it is done again
+        monkeypatch.setattr(f"anchorline.tasks.classification.{done}", None)
     again = compare(colours, tiny_encoder, methods, out, seeds=[0, 1], store=store)
-    # Vectors out of a file lie otherwise in memory, which may turn the last bit of a float32 product.
-    assert_same(again.rows, trained.rows, rtol=1e-5)
-    written = [(one.directory / "differences.csv").read_bytes() for one in (again, trained)]
-    assert written[0] == written[1]
-    one = compare(colours, tiny_encoder, methods[:2], out, seeds=[1], store=store)
-    both = again.rows[(again.rows.method == "fine-tune") & (again.rows.seed == 1)]
-    assert_same(one.rows[one.rows.method == "fine-tune"], both)
-    # Pictures are those of the first seed.
-    assert [[shown.method for shown in page] for page in pages] == [
-        list(again.classifiers),
-        list(one.classifiers),
-    ]
-    zeroth, first = (page[2].histograms[0].scores for page in pages)
+    for name in ("results.csv", "results.jsonl", "differences.csv", "alpha.csv", "movement.csv"):
+        assert (out / name).read_bytes() == (trained.directory / name).read_bytes(), name
+    # Fewer are asked for: all that are finished are shown.
+    part = compare(colours, tiny_encoder, methods[:2], out, seeds=[1], store=store)
+    assert_same(part.rows, trained.rows)
+    # Pictures are those of the lowest seed.
+    assert [[shown.method for shown in page] for page in pages] == 2 * [list(again.classifiers)]
     tuned = again.classifiers["fine-tune"]
+    assert tuned.seed == 0
     outputs = outputs_of(tuned, colours.test, tuned.views(store, colours.test))
-    np.testing.assert_allclose(zeroth, outputs.confidence, rtol=1e-6)
-    assert not np.allclose(first, zeroth, rtol=1e-3)
+    for page in pages:
+        np.testing.assert_allclose(page[2].histograms[0].scores, outputs.confidence, rtol=1e-6)
+
+
+def test_another_method_costs_that_method_alone(trained, colours, tiny_encoder, store, tmp_path, monkeypatch):
+    out = shutil.copytree(trained.directory, tmp_path / "out")
+    monkeypatch.setattr("anchorline.tasks.classification.run.train", None)
+    measured = []
+    real = measuring.collect
+    monkeypatch.setattr(measuring, "collect", lambda one, *a, **k: measured.append(one) or real(one, *a, **k))
+    more = compare(colours, tiny_encoder, ["zero-shot-single"], out, store=store)
+    assert [one.method.name for one in measured] == ["zero-shot-single"]
+    assert list(more.classifiers) == [*trained.classifiers, "zero-shot-single"]
+    assert_same(more.rows[more.rows.method != "zero-shot-single"], trained.rows)
+    assert_differences(pd.read_csv(out / "differences.csv"), more)
+
+
+def test_any_process_can_do_any_of_the_work(trained, colours, tiny_encoder, store, tmp_path):
+    """Runs and answers that others have left are taken, and what is missing is done: any parts, any order."""
+    out = shutil.copytree(trained.directory, tmp_path / "out")
+    shutil.rmtree(out / "runs" / "wise-ft" / "seed-1")
+    shutil.rmtree(out / "runs" / "zero-shot" / "seed-0" / "answers")
+    (out / "runs" / "fine-tune" / "seed-0" / "config.json").unlink()
+    for file in ("results.csv", "results.jsonl", "report.html"):
+        (out / file).unlink()
+    again = compare(colours, tiny_encoder, ["linear-probe", *TRAINED], out, seeds=[1, 0], store=store)
+    measured = ~again.rows.metric.isin(["seconds", "peak_memory"])
+    assert_same(again.rows[measured], trained.rows[measured], rtol=1e-5)
+    assert again.report.is_file()
+
+
+def test_another_suite_or_encoder_is_refused(trained, colours, tiny_encoder, store, tmp_path, monkeypatch):
+    out = shutil.copytree(trained.directory, tmp_path / "out")
+    (out / "notes.txt").write_text("mine")
+    other = replace(colours, name="others", test=colours.val)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    with monkeypatch.context() as patch:
+        patch.setattr(Encoder, "encode_images", None)  # before any long work
+        with pytest.raises(UserError, match=r"out holds a comparison .* of colours \(hash .*\), not others"):
+            compare(other, tiny_encoder, ["linear-probe"], out, store=store)
+        same = [override(METHODS["fine-tune"], {**QUICK, "training.epochs": "3"})]
+        with pytest.raises(UserError, match=r"fine-tune/seed-0 holds a finished run with other settings"):
+            compare(colours, tiny_encoder, same, out, store=store)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    found = compare(other, tiny_encoder, ["linear-probe"], out, store=store, overwrite=True)
+    assert set(found.rows.suite) == {"others"}
+    assert list(found.classifiers) == ["zero-shot", "linear-probe"]
+    assert sorted(path.name for path in (out / "runs").iterdir()) == ["linear-probe", "zero-shot"]
+    assert (out / "notes.txt").read_text() == "mine"
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "thesis.tex").touch()
+    with pytest.raises(UserError, match=r"foreign holds something else \(thesis.tex, say\)"):
+        compare(colours, tiny_encoder, [], tmp_path / "foreign", store=store, overwrite=True)
 
 
 def test_differences_of_all_pairs(trained):
@@ -283,7 +338,7 @@ def test_a_clear_difference_is_beyond_noise(found):
 
 
 def test_memory_does_not_grow_by_run(colours, tiny_encoder, tmp_path, monkeypatch):
-    seen, alive, kept = [], [], []
+    seen, alive = [], []
 
     def examining(*arguments, **more):
         evaluation, left_out = collect(*arguments, **more)
@@ -292,25 +347,27 @@ def test_memory_does_not_grow_by_run(colours, tiny_encoder, tmp_path, monkeypatc
         seen.append([weakref.ref(thing) for thing in (*held, *tensors)])
         return evaluation, left_out
 
-    def comparing_all(suite, evaluated):
+    def gathering(*arguments):
         gc.collect()
         alive.extend(any(ref() is not None for ref in refs) for refs in seen)
-        kept.extend(evaluated)
-        return differ(suite, evaluated)
+        return gather(*arguments)
 
-    collect, differ = comparing.collect, comparing.differences_of
-    monkeypatch.setattr(comparing, "collect", examining)
-    monkeypatch.setattr(comparing, "differences_of", comparing_all)
+    collect, gather = measuring.collect, comparing.gather
+    monkeypatch.setattr(measuring, "collect", examining)
+    monkeypatch.setattr(comparing, "gather", gathering)
     compare(colours, tiny_encoder, ["zero-shot-single", "linear-probe"], tmp_path)
-    assert alive == [True, False, True]  # the first is compared with, the last has just been measured
-    for one in kept:
-        assert set(vars(one)) == {"classifier", "metrics", "right", "confidence"}
-        shapes = {name: tuple(right.shape) for name, right in one.right.items()}
-        assert shapes == {"test": (24,), "dark": (10,)}
-        assert all(right.dtype == torch.bool for right in one.right.values())
-        shapes = {name: tuple(scores.shape) for name, scores in one.confidence.items()}
-        assert shapes == {"test": (24,), "grey": (9,)}
-        assert not {"adaptation", "image_encoder"} & vars(one.classifier).keys()
+    assert alive == [False, False, False]
+
+
+def test_what_is_kept_of_each_image(found, colours, tiny_encoder):
+    run = found.directory / "runs" / "linear-probe" / "seed-3"
+    kept = read_measurement(Measured(colours, Options()).measurement(run, read_record(run).identity))
+    assert {name: tuple(right.shape) for name, right in kept.right.items()} == {"test": (24,), "dark": (10,)}
+    assert all(right.dtype == torch.bool for right in kept.right.values())
+    assert {name: tuple(one.shape) for name, one in kept.confidence.items()} == {"test": (24,), "grey": (9,)}
+    own = found.rows[(found.rows.method == "linear-probe") & (found.rows.metric == "accuracy")]
+    for name, right in kept.right.items():
+        assert 100 * right.double().mean().item() == pytest.approx(own[own.set == name].value.item())
 
 
 def test_methods_that_differ_in_their_blend_are_trained_once(trained):  # which counts the trainings
@@ -349,7 +406,7 @@ def test_layers_are_followed_in_the_first_run_of_each_method(colours, tiny_encod
     assert list(moved.columns) == ["method", "seed", "epoch", "parameter", "deviation", "radius"]
     held, both = (moved[moved.method == name] for name in ("ftp", "flyp"))
     assert len(held) + len(both) == len(moved)
-    assert set(moved.seed) == {1}
+    assert set(moved.seed) == {0}
     assert set(moved.epoch) == {1, 2}
     assert held.radius.notna().all()
     assert both.radius.isna().all()
@@ -427,12 +484,12 @@ def test_mistakes_are_found_before_the_work(colours, tiny_encoder, tmp_path, cal
     with pytest.raises(UserError, match="no seed is given; give --seeds at least one"):
         compare(colours, tiny_encoder, ["linear-probe"], tmp_path / "out", seeds=())
     (tmp_path / "file").touch()
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(UserError, match=r"cannot write results into .*--out"):
+    for out, why in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "below", "cannot write into")):
+        with pytest.raises(UserError, match=rf"{why}.*--out"):
             compare(colours, tiny_encoder, ["zero-shot"], out)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "runs").touch()
-    with pytest.raises(UserError, match=r"cannot write results into .*taken"):
+    with pytest.raises(UserError, match=r"taken holds something else \(runs, say\)"):
         compare(colours, tiny_encoder, ["zero-shot"], tmp_path / "taken")
     assert calls == []
 

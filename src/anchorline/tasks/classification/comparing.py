@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from anchorline.classifier.adapted import AdaptedClassifier
-from anchorline.classifier.runs import load
+from anchorline.classifier.runs import load, read_record
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process, main_process_first
@@ -40,6 +40,7 @@ from anchorline.tasks.comparison import (
     described,
     refuse_or_replace,
     run_directory,
+    runs_in,
     write_tables,
 )
 
@@ -69,7 +70,7 @@ def compare(
     and `published` figures stand beside ours in the report.
 
     Writes into `out`: results.jsonl, results.csv, differences.csv (every pair of methods), alpha.csv (each
-    blend at every strength), movement.csv (how far each layer moved, of the first seed), published.csv (if
+    blend at every strength), movement.csv (how far each layer moved, of the lowest seed), published.csv (if
     there is any), report.html, and a run directory runs/METHOD/seed-SEED for each (see `load`). What is
     finished there is neither adapted nor measured again, and what was interrupted goes on; all finished runs
     of the same suite, encoder and options are shown, whoever asked for them. Calls of other processes with
@@ -126,7 +127,7 @@ def _runs(
     """A run a row and a seed; one that differs from an earlier one in its blend alone takes its training."""
     runs: list[Run] = []
     for row in rows:
-        for seed in seeds if row.training else seeds[:1]:
+        for seed in seeds if row.training else _once(directory, row, seeds):
             place = run_directory(directory, row.name, seed)
             adapted_to = chosen_on if row.objective else suite
             run = Run(encoder, adapted_to, row, seed, store, place, narrator, trackers)
@@ -136,6 +137,12 @@ def _runs(
                     break
             runs.append(run)
     return runs
+
+
+def _once(directory: Path, row: Method, seeds: Sequence[int]) -> tuple[int, ...]:
+    """The seed of a method that draws no random numbers: that of the run that is there already, if one is."""
+    there = [seed for name, seed, _ in runs_in(directory, [row.name])]
+    return ((there or seeds)[0],)
 
 
 def _steps(
@@ -149,16 +156,27 @@ def _steps(
         return collect_outputs(classifier, asked.suite, store, narrator.bar)
 
     steps: list[Step] = []
-    shown: set[str] = set()
     resamples = Resamples()
     for run in runs:
         before = None if run.method.name == UNTOUCHED else untouched
         measuring = Measuring(run, asked, before, store, resamples, narrator)
-        of_run = [*run.steps(), *measuring.steps(run.method.name not in shown)]
-        shown.add(run.method.name)
+        of_run = [*run.steps(), *measuring.steps(_is_shown(run, runs, asked))]
         of_run[-1] = _and_then(of_run[-1], measuring.let_go)
         steps += of_run
     return steps
+
+
+def _is_shown(run: Run, runs: Sequence[Run], asked: Measured) -> bool:
+    """Whether the page shows pictures of this run: of each method those of the lowest seed; numbers are
+    means."""
+    assert run.directory is not None
+    lower = [
+        read_record(place)
+        for _, seed, place in runs_in(run.directory.parents[2], [run.method.name])
+        if seed < run.seed
+    ]
+    there = any(asked.details(one.run, one.identity).finished() for one in lower if one)
+    return not there and run.seed == min(one.seed for one in runs if one.method.name == run.method.name)
 
 
 def _and_then(step: Step, let_go: Callable[[], None]) -> Step:

@@ -64,6 +64,8 @@ def gather(directory: Path, names: Sequence[str], asked: Measured, encoder: Enco
     for _, _, run in found_runs(directory, names):
         record = read_record(run)
         if record and record.encoder_hash == encoder.hash:
+            if not record.method.training and any(one.method.name == record.method.name for one, _ in found):
+                continue  # it draws no random numbers
             measurement = read_measurement(asked.measurement(run, record.identity))
             if measurement:
                 found.append((record, measurement))
@@ -75,11 +77,12 @@ def gather(directory: Path, names: Sequence[str], asked: Measured, encoder: Enco
     for record, measurement in found:
         for missed in measurement.left_out.items():
             left_out.setdefault(missed, []).append(record.method.name)
-    details = [read_details(asked.details(one.run, one.identity)) for one in first.values()]
+    shown = [read_details(asked.details(one.run, one.identity)) for one in records]
+    details = {one.method: one for one in reversed(shown) if one}  # of the lowest seed that has any
     return Gathered(
         records,
         _rows(asked.suite, encoder, found),
-        [one for one in details if one],
+        [details[name] for name in first if name in details],
         _differences(directory, asked, found),
         _curves(asked, records),
         _movements(list(first.values())),
