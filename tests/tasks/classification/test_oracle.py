@@ -1,5 +1,6 @@
 """What chooses: val, or an oracle that is marked as one."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -68,9 +69,10 @@ def test_an_oracle_chooses_on_test_and_shifts_and_says_so(disagreeing, tiny_enco
     honest = compare(disagreeing, tiny_encoder, ["linear-probe"], tmp_path, store=store)
     before, page = kept.read_bytes(), honest.report.read_text(encoding="utf-8")
     oracle = compare(disagreeing, tiny_encoder, ["linear-probe"], tmp_path, store=store, select="oracle")
-    assert list(oracle.classifiers) == ["zero-shot", "linear-probe (oracle)"]
-    assert set(oracle.rows.method) == {"zero-shot", "linear-probe (oracle)"}
-    assert set(pd.read_csv(tmp_path / "differences.csv").b) == {"linear-probe (oracle)"}
+    both = ["zero-shot", "linear-probe", "linear-probe (oracle)"]  # beside the honest one
+    assert list(oracle.classifiers) == both
+    assert list(oracle.rows.method.unique()) == both
+    assert set(pd.read_csv(tmp_path / "differences.csv").b) == set(both[1:])
 
     ours, theirs = honest.classifiers["linear-probe"], oracle.classifiers["linear-probe (oracle)"]
     assert ours.chosen != theirs.chosen
@@ -88,6 +90,9 @@ def test_an_oracle_chooses_on_test_and_shifts_and_says_so(disagreeing, tiny_enco
     # Detectors, temperature and open-set threshold still come from val.
     assert oracle.suite.val is honest.suite.val is disagreeing.val
 
+    shown = oracle.report.read_text(encoding="utf-8")
+    for choosing, method in (("val", "linear-probe"), ("test and shifts", "linear-probe (oracle)")):
+        assert re.search(rf"<dt>Chosen on {choosing}</dt><dd>{re.escape(method)}: ", shown)
     warning = "chosen by an oracle, on test and all shifts: figures of such methods are too good"
     assert warning in oracle.report.read_text(encoding="utf-8")
     assert warning not in page

@@ -111,8 +111,8 @@ def compare(
                 curves=found.curves,
                 movements=found.movements,
                 differences=found.differences,
-                facts=facts(suite, encoder, found.records, seconds, options, select),
-                notes=notes(suite, encoder, found.records, found.left_out, select),
+                facts=facts(suite, encoder, found.records, seconds, options),
+                notes=notes(suite, encoder, found.records, found.left_out),
                 guarantee=guarantee(suite, options),
                 published=papers,
             )

@@ -16,11 +16,11 @@ from anchorline.metric import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE
 from anchorline.metrics.open_set import conformal_threshold
 from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.suite import Suite
-from anchorline.tasks.classification.oracle import CHOOSING, Select
+from anchorline.tasks.classification.oracle import CHOOSING, chooser
 from anchorline.version import __version__, command_line, commit
 
 
-def _ends_of_searches(records: Sequence[Record], judge: str) -> list[str]:
+def _ends_of_searches(records: Sequence[Record]) -> list[str]:
     """A sentence for each method whose best value was the first or last of three or more tried."""
     found: dict[str, list[str]] = {}
     for one in records:
@@ -28,7 +28,7 @@ def _ends_of_searches(records: Sequence[Record], judge: str) -> list[str]:
             chosen = one.chosen.get(path)
             if len(values) > 2 and chosen in (min(values), max(values)):
                 end = "highest" if chosen == max(values) else "lowest"
-                what = f"{one.method.name}: {judge} chose the {end} {path} tried, {chosen:g}"
+                what = f"{one.method.name}: {CHOOSING[chooser(one.method)]} chose the {end} {path} tried, {chosen:g}"
                 found.setdefault(what, []).append(str(one.seed))
     return [
         f"{what} (seed {', '.join(seeds)}); a wider search might do better" for what, seeds in found.items()
@@ -62,18 +62,15 @@ def facts(
     records: Sequence[Record],
     encoding: float,
     options: Options,
-    select: Select,
 ) -> dict[str, str]:
     """The box "how this was measured": label and value; `encoding`: seconds that all sets took."""
     seeds = list(dict.fromkeys(one.seed for one in records))
-    chosen = [
-        one.method.name
-        + (f" (seed {one.seed})" if len(seeds) > 1 else "")
-        + ": "
-        + ", ".join(f"{name} {value:g}" for name, value in one.chosen.items())
-        for one in records
-        if one.chosen
-    ]
+    chosen: dict[str, list[str]] = {f"Chosen on {CHOOSING[chooser(one.method)]}": [] for one in records}
+    for one in records:
+        if one.chosen:
+            of = f" (seed {one.seed})" if len(seeds) > 1 else ""
+            values = ", ".join(f"{name} {value:g}" for name, value in one.chosen.items())
+            chosen[f"Chosen on {CHOOSING[chooser(one.method)]}"].append(f"{one.method.name}{of}: {values}")
     models = len(options.reference)
     line = f"{models} reference models" if models else "the untouched encoder, of slope 1"
     sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
@@ -97,7 +94,7 @@ def facts(
         "Temperature": f"MSP: softmax over the logits, temperature {MSP_TEMPERATURE:g} "
         f"(zero-shot logits are cosines times {encoder.logit_scale:.4g}); "
         f"MCM: softmax over the cosines, temperature {MCM_TEMPERATURE:g}",
-        f"Chosen on {CHOOSING[select]}": "; ".join(chosen) or "nothing",
+        **{label: "; ".join(values) or "nothing" for label, values in chosen.items()},
         "Seeds": ", ".join(map(str, seeds)) + " (methods that draw no random numbers run once)",
         "Seconds": "wall time of adapting: captions, features of train and val if it trains, training with "
         "all trials of its search; "
@@ -124,15 +121,14 @@ def notes(
     encoder: Encoder,
     records: Sequence[Record],
     left_out: Mapping[tuple[str, str], Sequence[str]],
-    select: Select,
 ) -> list[str]:
     """What the reader must know; `left_out`: methods by detector and reason."""
-    found = [*unfit(suite, encoder), *suite.notes, *_ends_of_searches(records, CHOOSING[select])]
+    found = [*unfit(suite, encoder), *suite.notes, *_ends_of_searches(records)]
     everyone = {one.method.name for one in records}
     for (name, reason), methods in left_out.items():
         of = "" if everyone == set(methods) else f" of {', '.join(dict.fromkeys(methods))}"
         found.append(f"detector {name} is left out{of}: {reason}")
-    if select == "oracle":
+    if any(chooser(one.method) == "oracle" for one in records):
         found.insert(0, "chosen by an oracle, on test and all shifts: figures of such methods are too good")
     if encoder.random:
         found.insert(0, f"{encoder.name} has RANDOM weights: these figures say nothing about any method")

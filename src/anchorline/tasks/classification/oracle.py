@@ -27,6 +27,11 @@ def chosen_by(select: Select, row: Method) -> Method:
     return replace(row, name=row.name + ORACLE)
 
 
+def chooser(row: Method) -> Select:
+    """What chose for a row that `chosen_by` gave."""
+    return "oracle" if row.name.endswith(ORACLE) else "val"
+
+
 def learnt_suite(select: Select, suite: Suite) -> Suite:
     """The suite to adapt to: with the oracle, test and all shifts stand in for val."""
     if select == "val":
