@@ -21,8 +21,8 @@ from anchorline.evaluation.evaluators.corruption import corruption
 from anchorline.evaluation.evaluators.summary import changes
 from anchorline.evaluation.evaluators.table import measure
 from anchorline.evaluation.outputs import Outputs
-from anchorline.methods.table import SHOWN, UNTOUCHED, Method, find_method
-from anchorline.metric import AXES, table_of
+from anchorline.methods.table import SHOWN, Method, find_method
+from anchorline.metric import AXES, UNTOUCHED, table_of
 from anchorline.metrics.bootstrap import Resamples
 from anchorline.report import MethodDetails, write_report
 from anchorline.report.published import Published, beside, write_published

@@ -16,8 +16,7 @@ from anchorline.engine.progress import Narrator, Silent
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.evaluation.evaluators.summary import changes
-from anchorline.methods.table import UNTOUCHED
-from anchorline.metric import Metric, table_of
+from anchorline.metric import UNTOUCHED, Metric, table_of
 from anchorline.report.published import Published, beside, write_published
 from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.comparing import writable

@@ -15,7 +15,7 @@ from anchorline.classifier.runs import TENSORS, configuration_hash
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.metric import Metric, Provenance, table_of
+from anchorline.metric import SEGMENTATION_AXES, Metric, Provenance, table_of
 from anchorline.metrics.bootstrap import Resamples
 from anchorline.report.published import Published, beside, write_published
 from anchorline.suites.images.corruptions import SEVERITIES, parse_corruptions
@@ -174,20 +174,20 @@ def _table(
 
 def _summary(one: AdaptedSegmenter, metrics: Sequence[Metric]) -> list[Metric]:
     """mIoU on test, and the means over shifts and over corruptions, each set with the same weight."""
-    of_role = {role: [m for m in metrics if (m.role, m.metric) == (role, "miou")] for role in _AXES}
-    found = [replace(of_role["test"][0], set="", role="summary", metric="clean")]
-    for role, title in _AXES.items():
-        if role != "test" and of_role[role]:
-            found.append(Metric("", "summary", title, fmean(m.value for m in of_role[role])))
+    clean, *means = SEGMENTATION_AXES
+    of_role = {
+        a.role: [m for m in metrics if (m.role, m.metric) == (a.role, a.metric)] for a in SEGMENTATION_AXES
+    }
+    found = [replace(of_role[clean.role][0], set="", role="summary", metric=clean.name)]
+    for axis in means:
+        if of_role[axis.role]:
+            found.append(Metric("", "summary", axis.name, fmean(m.value for m in of_role[axis.role])))
     return [
         *found,
         Metric("", "summary", "trainable_parameters", one.parameters, unit="parameters"),
         Metric("", "summary", "seconds", one.seconds, unit="s"),
         Metric("", "summary", "peak_memory", one.peak_memory, unit="MiB"),
     ]
-
-
-_AXES = {"test": "clean", "shift": "shift_mean", "corruption": "corruption_mean"}
 
 
 def corrupted_sets(
