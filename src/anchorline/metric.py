@@ -1,4 +1,4 @@
-"""One number of the results, the conventions that its name stands for, and where it comes from."""
+"""One number of the results, where it comes from, and the axes: the numbers that methods are compared by."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from anchorline.version import __version__, commit
 
 ID_POSITIVE, OUTLIER_POSITIVE = "id-positive", "outlier-positive"
-AXES = ("id_accuracy", "shift_accuracy", "auroc")
+UNTOUCHED = "zero-shot"  # the method that leaves the encoder as it is: changes are measured against it
 MSP_TEMPERATURE = 1.0  # on the logits, which for zero-shot are cosines times the logit scale
 MCM_TEMPERATURE = 1.0  # on the cosines themselves
 
@@ -32,6 +32,89 @@ class Metric:
     score: str = ""
     temperature: float = math.nan
     convention: str = ""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One of the numbers that methods are compared by, in percent: a row of role "summary", and its names.
+
+    Attributes:
+        name: metric of the row.
+        role, metric: the sets that it is the mean of, and what is measured on each of them.
+        measure: what pages call that metric.
+        short: the name in a figure or the head of a column; `mean`: the name that says it is a mean.
+        where: where `measure` was taken, as a sentence says it.
+        change: metric of the row with its change against the untouched encoder; "" if there is none.
+        gained: where points are gained or lost, as a sentence says it.
+        noun: what one of the sets is called.
+    """
+
+    name: str
+    role: str
+    metric: str
+    measure: str
+    short: str
+    mean: str
+    where: str
+    change: str = ""
+    gained: str = ""
+    noun: str = ""
+
+    @property
+    def quantity(self) -> str:
+        """ "accuracy" on test, "mean accuracy" over several sets."""
+        return self.measure if self.role == "test" else f"mean {self.measure}"
+
+    @property
+    def panel(self) -> str:
+        """Title of a panel of a figure: "shifts: mean accuracy (%)"."""
+        return f"{self.short}: {self.quantity} (%)"
+
+    @property
+    def phrase(self) -> str:
+        """For a sentence: "mean accuracy under shift"."""
+        return f"{self.quantity} {self.where}"
+
+
+IN_DISTRIBUTION = Axis(
+    "id_accuracy", "test", "accuracy", "accuracy",
+    short="in distribution", mean="in distribution", where="in distribution",
+    change="delta_id", gained="in distribution",
+)  # fmt: skip
+SHIFTS = Axis(
+    "shift_accuracy", "shift", "accuracy", "accuracy",
+    short="shifts", mean="mean of shifts", where="under shift",
+    change="delta_shift", gained="under shift", noun="shift",
+)  # fmt: skip
+OUTLIERS = Axis(
+    "auroc", "outlier", "auroc", "AUROC",
+    short="outliers", mean="mean AUROC", where="on outliers",
+    change="delta_auroc", gained="in mean AUROC", noun="outlier set",
+)  # fmt: skip
+CLASSIFICATION_AXES = (IN_DISTRIBUTION, SHIFTS, OUTLIERS)
+AXES = tuple(axis.name for axis in CLASSIFICATION_AXES)
+# No axis, since it is measured on request only.
+CORRUPTIONS = Axis(
+    "corruption_accuracy", "corruption", "accuracy", "accuracy",
+    short="corruptions", mean="mean of corruptions", where="under corruption",
+)  # fmt: skip
+
+SEGMENTATION_AXES = (
+    Axis("clean", "test", "miou", "mIoU", short="test", mean="test", where="on test"),
+    Axis(
+        "shift_mean", "shift", "miou", "mIoU",
+        short="shifts", mean="mean of shifts", where="under shift",
+    ),
+    Axis(
+        "corruption_mean", "corruption", "miou", "mIoU",
+        short="corruptions", mean="mean of corruptions", where="under corruption",
+    ),
+)  # fmt: skip
+
+
+def capitalized(text: str) -> str:
+    """A phrase at the start of a sentence; mIoU stays as it is."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 @dataclass(frozen=True)

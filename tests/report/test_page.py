@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anchorline.metric import CORRUPTIONS as CORRUPTED
+from anchorline.metric import IN_DISTRIBUTION
 from anchorline.report import (
     Changed,
     Histogram,
@@ -648,7 +650,7 @@ def test_robustness_calibration_and_open_set_decisions(whole: Results):
 
 
 def test_severity_curves_start_at_the_clean_test_set(whole: Results):
-    figure = severity_curves(whole)
+    figure = severity_curves(whole, IN_DISTRIBUTION, CORRUPTED)
     assert len([a for a in figure.layout.annotations if a.text]) == 16
     clean = whole.in_distribution("ftp").mean
     lines = [line for line in figure.data if line.name == "ftp"]
@@ -656,7 +658,7 @@ def test_severity_curves_start_at_the_clean_test_set(whole: Results):
     assert {line.y[0] for line in lines} == {clean}
     at_three = [whole.get("ftp", "corruption", "accuracy", f"{c}/3").mean for c in CORRUPTIONS]
     assert lines[0].y[3] == pytest.approx(np.mean(at_three))
-    assert severity_curves(Results(table())) is None
+    assert severity_curves(Results(table()), IN_DISTRIBUTION, CORRUPTED) is None
 
 
 @pytest.mark.parametrize("marked", ["a method", "a note", "nothing"])

@@ -7,14 +7,12 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-_AXES = (  # metric, its change, heading
-    ("id_accuracy", "delta_id", "in distr.\naccuracy, %"),
-    ("shift_accuracy", "delta_shift", "shifts\naccuracy, %"),
-    ("auroc", "delta_auroc", "outliers\nAUROC, %"),
-)
+from anchorline.metric import CLASSIFICATION_AXES, IN_DISTRIBUTION, UNTOUCHED
+
 _CAPTION = (
-    "(change against the untouched encoder, zero-shot, in points) [95 % interval], or ± standard deviation "
-    "between seeds; AUROC: of the maximum softmax probability, mean over outlier sets; trained: parameters"
+    f"(change against the untouched encoder, {UNTOUCHED}, in points) [95 % interval], or ± standard "
+    "deviation between seeds; AUROC: of the maximum softmax probability, mean over outlier sets; trained: "
+    "parameters"
 )
 
 
@@ -22,23 +20,24 @@ def summary_table(rows: pd.DataFrame) -> Table:
     """A row a method: the axes with their changes, the interval of the first, the cost; means over seeds. 80
     columns."""
     summary = rows[rows.role == "summary"]
-    axes = [axis for axis in _AXES if axis[0] in set(summary.metric)]
+    axes = [axis for axis in CLASSIFICATION_AXES if axis.name in set(summary.metric)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, caption=_CAPTION)
     table.add_column("method", no_wrap=True)
-    for _, _, heading in axes:
-        table.add_column(heading, justify="right", no_wrap=True)
+    for axis in axes:
+        short = axis.short.replace("distribution", "distr.")  # to fit
+        table.add_column(f"{short}\n{axis.measure}, %", justify="right", no_wrap=True)
     for heading in ("trained", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for method, own in summary.groupby("method", sort=False):
         by_metric = own.groupby("metric")
         values, spread = by_metric[["value", "low", "high"]].mean(), by_metric.value.std()
         cells = []
-        for metric, change, _ in axes:
-            cell = f"{values.value[metric]:.1f} ({values.value[change]:+.1f})"
+        for axis in axes:
+            cell = f"{values.value[axis.name]:.1f} ({values.value[axis.change]:+.1f})"
             if own.seed.nunique() > 1:
-                cell += f"\n± {spread[metric]:.1f}"
-            elif metric == "id_accuracy":
-                cell += f"\n\\[{values.low[metric]:.1f}–{values.high[metric]:.1f}]"
+                cell += f"\n± {spread[axis.name]:.1f}"
+            elif axis is IN_DISTRIBUTION:
+                cell += f"\n\\[{values.low[axis.name]:.1f}–{values.high[axis.name]:.1f}]"
             cells.append(cell)
         trained = values.value["trainable_parameters"]
         short = f"{trained / 1e6:.1f} M" if trained >= 1e6 else f"{trained:,.0f}"

@@ -12,6 +12,7 @@ from anchorline.methods.constraints import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPG
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import Contrastive, CrossEntropy, Objective
 from anchorline.methods.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt, Tunable
+from anchorline.metric import UNTOUCHED
 
 Search = tuple[tuple[str, tuple[Any, ...]], ...]
 
@@ -49,8 +50,6 @@ class Method:
         """Whether pre-trained weights are trained, which a constraint can hold."""
         return self.tunable.trains_weights
 
-
-UNTOUCHED = "zero-shot"  # the row that all changes are measured against
 
 # Every method that follows gradients has the same budget: as many epochs, and four learning rates around the
 # usual ones of its kind, chosen on val. Large pre-trained towers want the lowest, small ones the highest.

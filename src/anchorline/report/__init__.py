@@ -1,6 +1,6 @@
 """One offline HTML page that shows a comparison: tables, figures and wrong images.
 
-This package takes plain data: it imports errors, metrics and no model.
+This package takes plain data: it knows no encoder, no method and no classifier.
 """
 
 from anchorline.report.details import Changed, Histogram, MethodDetails, Mistake

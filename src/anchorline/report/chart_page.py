@@ -8,16 +8,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
-from anchorline.report.html import environment, figure_json, read, script_hash
-
-_DRAW = """"use strict";
-for (const plot of document.querySelectorAll("[data-figure]")) {
-  const figure = JSON.parse(document.getElementById(plot.dataset.figure).textContent);
-  Plotly.newPlot(plot, figure.data, figure.layout, { displayModeBar: false });
-}
-"""
+from anchorline.report.html import render
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,22 +47,16 @@ def write_page(
     more: Markup | None = None,
 ) -> None:
     """Write the page: title, sentences of summary, charts, sections of HTML that the caller vouches for, and
-    facts on how all was measured."""
-    plotly_js = get_plotlyjs()
-    page = (
-        environment("anchorline.report")
-        .get_template("chart_page.html.j2")
-        .render(
-            title=title,
-            summary=summary,
-            charts=[(chart, figure_json(chart.figure)) for chart in charts],
-            more=more or "",
-            facts=facts,
-            style=Markup(read("style.css")),
-            scripts=[Markup(plotly_js), Markup(_DRAW)],
-            script_hashes=Markup(f"{script_hash(plotly_js)} {script_hash(_DRAW)}"),
-        )
+    facts on how all was measured. Raises `UserError` where it cannot be written."""
+    render(
+        "anchorline.report",
+        "chart_page.html.j2",
+        path,
+        scripts=("scripts/draw.js",),
+        title=title,
+        summary=summary,
+        charts=charts,
+        more=more or "",
+        facts=facts,
+        notes=(),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A file name may hold bytes that are no text; they are shown as escapes.
-    path.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")

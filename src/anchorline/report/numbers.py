@@ -6,7 +6,8 @@ from statistics import fmean
 
 import pandas as pd
 
-UNTOUCHED = "zero-shot"  # the method that leaves the encoder as it is
+from anchorline.metric import IN_DISTRIBUTION, SHIFTS, Axis
+
 KEY = ["method", "role", "metric", "set", "score", "convention"]
 
 
@@ -69,9 +70,10 @@ class Results:
             for (role, name), n in table.dropna(subset=["n"]).groupby(["role", "set"])["n"].max().items()
         }
         self.test = next(iter(self._sets(text, "test")), "")
-        self.shifts = self._sets(text, "shift")
-        self.outliers = self._sets(text, "outlier")
-        self.corruptions = self._sets(text, "corruption")  # "name/severity"
+        self.sets = {role: self._sets(text, role) for role in ("shift", "outlier", "corruption")}
+        self.shifts = self.sets["shift"]
+        self.outliers = self.sets["outlier"]
+        self.corruptions = self.sets["corruption"]  # "name/severity"
         inside = text["role"].isin(["outlier", "detection"]) & (text["score"] != "")
         self.detectors: list[str] = list(dict.fromkeys(text.loc[inside, "score"]))
 
@@ -93,10 +95,32 @@ class Results:
     def summary(self, method: str, metric: str) -> Number:
         return self.get(method, "summary", metric)
 
+    def of_axis(self, method: str, axis: Axis) -> Number:
+        """The number of an axis in percent, with its 95 % interval where one is known.
+
+        On test, that of the set itself. For the mean over several sets, measured with one seed, it comes from
+        their intervals, taken as independent: the half-width is the root of the summed squares of theirs,
+        divided by their number.
+        """
+        mean = self.summary(method, axis.name)
+        if axis.role == "test":
+            found = self.get(method, "test", axis.metric, self.test)
+            return mean if math.isnan(found.mean) else found
+        if mean.seeds != 1 or not math.isnan(mean.low):
+            return mean
+        each = [self.get(method, axis.role, axis.metric, name) for name in self.sets[axis.role]]
+        if len(each) == 1:
+            return each[0]
+        half = math.hypot(*((n.high - n.low) / 2 for n in each)) / max(len(each), 1)
+        return Number(mean.mean, mean.mean - half, mean.mean + half, seeds=1)
+
     def in_distribution(self, method: str) -> Number:
         """Test accuracy in percent, with its interval."""
-        found = self.get(method, "test", "accuracy", self.test)
-        return self.summary(method, "id_accuracy") if math.isnan(found.mean) else found
+        return self.of_axis(method, IN_DISTRIBUTION)
+
+    def mean_shift(self, method: str) -> Number:
+        """Mean accuracy over the shifts in percent, with its interval."""
+        return self.of_axis(method, SHIFTS)
 
     def detection(
         self, method: str, metric: str, detector: str, group: str = "all", convention: str = ""
@@ -119,18 +143,3 @@ class Results:
     def has(self, role: str, metric: str) -> bool:
         """Whether any method has it."""
         return (role, metric) in self._measured
-
-    def mean_shift(self, method: str) -> Number:
-        """Mean accuracy over the shifts in percent.
-
-        With one seed, its 95 % interval comes from those of the shifts, taken as independent:
-        the half-width is the root of the summed squares of theirs, divided by their number.
-        """
-        mean = self.summary(method, "shift_accuracy")
-        if mean.seeds != 1 or not math.isnan(mean.low):
-            return mean
-        each = [self.get(method, "shift", "accuracy", name) for name in self.shifts]
-        if len(each) == 1:
-            return each[0]
-        half = math.hypot(*((n.high - n.low) / 2 for n in each)) / max(len(each), 1)
-        return Number(mean.mean, mean.mean - half, mean.mean + half, seeds=1)

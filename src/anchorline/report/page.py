@@ -1,22 +1,14 @@
-"""Assembles the page: one HTML file that holds everything it shows and requests nothing."""
+"""The page of a comparison of classifiers: one HTML file that requests nothing."""
 
-import base64
-import json
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
-from anchorline.report.contents import contents
+from anchorline.report.contents import contents, sections
 from anchorline.report.details import MethodDetails
-from anchorline.report.html import environment, read, script_hash
+from anchorline.report.html import render
 from anchorline.report.numbers import Results
-
-SMALL = 128  # pixels: images of learned frames up to this width are shown twice as large
-SCRIPTS = ("figures.js", "tables.js", "downloads.js", "start.js")
 
 
 def write_report(
@@ -56,6 +48,7 @@ def write_report(
         published: figures of papers beside ours; the columns of `anchorline.report.published.COLUMNS`.
 
     Raises:
+        UserError: the file cannot be written.
         ValueError: `rows` is empty or mixes suites or encoders, or a thumbnail is neither PNG
             nor JPEG, or the image of a frame no PNG.
     """
@@ -64,53 +57,8 @@ def write_report(
     curves, movements, differences, published = (
         pd.DataFrame() if table is None else table for table in (curves, movements, differences, published)
     )
-    pictures = _Pictures()
-    templates = environment("anchorline.report")
-    templates.filters |= {"picture": pictures.number, "shown_width": _shown_width}
-    plotly_js, page_js = get_plotlyjs(), "\n".join(read(f"scripts/{name}") for name in SCRIPTS)
-    page = templates.get_template("template.html.j2").render(
-        **contents(Results(rows), details, curves, movements, differences, notes, published),
-        title=title,
-        facts=facts or {},
-        notes=notes,
-        guarantee=guarantee,
-        pictures=pictures.json,
-        style=Markup(read("style.css")),
-        plotly_js=Markup(plotly_js),
-        page_js=Markup(page_js),
-        script_hashes=Markup(f"{script_hash(plotly_js)} {script_hash(page_js)}"),
-    )
-    # A file name may hold bytes that are no text; they are shown as escapes.
-    path.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
-
-
-class _Pictures:
-    """The pictures of the page by number: methods share many, and each is written once."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[bytes, int] = {}
-
-    def number(self, image: bytes) -> int:
-        return self.numbers.setdefault(image, len(self.numbers))
-
-    def json(self) -> Markup:
-        return Markup(json.dumps([_data_url(image) for image in self.numbers]))
-
-
-def _data_url(image: bytes) -> str:
-    """An encoded PNG or JPEG as a data URL."""
-    if image.startswith(b"\x89PNG\r\n\x1a\n"):
-        kind = "png"
-    elif image.startswith(b"\xff\xd8\xff"):
-        kind = "jpeg"
-    else:
-        raise ValueError("a thumbnail must be PNG or JPEG")
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
-
-
-def _shown_width(png: bytes) -> int:
-    """The width at which to show the image of a frame, in pixels of the page: small ones doubled."""
-    if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) < 24:
-        raise ValueError("the image of a frame must be PNG")
-    width = int(struct.unpack(">I", png[16:20])[0])
-    return 2 * width if width <= SMALL else width
+    page = contents(
+        Results(rows), details, curves, movements, differences, published,
+        title=title, facts=facts or {}, notes=notes, guarantee=guarantee,
+    )  # fmt: skip
+    render("anchorline.report", "template.html.j2", path, **vars(page), sections=sections(page))

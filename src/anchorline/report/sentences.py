@@ -6,13 +6,9 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from markupsafe import Markup
 
-from anchorline.report.numbers import UNTOUCHED, Results
+from anchorline.metric import CLASSIFICATION_AXES, IN_DISTRIBUTION, OUTLIERS, SHIFTS, UNTOUCHED, Axis
+from anchorline.report.numbers import Results
 
-AXES = {  # metric: (its name, where the points are gained or lost, metric of the change)
-    "id_accuracy": ("in-distribution accuracy", "in distribution", "delta_id"),
-    "shift_accuracy": ("mean accuracy over {shifts}", "under shift", "delta_shift"),
-    "auroc": ("mean AUROC over {outliers}", "in mean AUROC", "delta_auroc"),
-}
 NAMED = 4  # at most so many methods are named in one list
 
 
@@ -36,21 +32,24 @@ def sentences(results: Results, differences: pd.DataFrame | None = None) -> list
 
 def _best(results: Results) -> Markup:
     parts = []
-    for metric, (name, _, _) in AXES.items():
-        values = {m: _shown(results, m, metric) for m in results.methods}
+    for axis in CLASSIFICATION_AXES:
+        values = {m: _shown(results, m, axis.name) for m in results.methods}
         known = {m: v for m, v in values.items() if not math.isnan(v)}
         if not known:
             continue
         top = max(known.values())
-        axis = name.format(
-            shifts=_count(len(results.shifts), "shift"),
-            outliers=_count(len(results.outliers), "outlier set"),
-        )
         winners = _names([m for m, v in known.items() if v == top])
-        parts.append(Markup("{}: {}, {:.1f} %").format(axis, winners, top))
+        parts.append(Markup("{}: {}, {:.1f} %").format(_measured(results, axis), winners, top))
     if not parts:
         return Markup("")
     return Markup("Best {}.").format(Markup("; best ").join(parts))
+
+
+def _measured(results: Results, axis: Axis) -> str:
+    """What was measured, and over how many sets: "mean accuracy over 3 shifts"."""
+    if axis is IN_DISTRIBUTION:
+        return f"in-distribution {axis.measure}"
+    return f"{axis.quantity} over {_count(len(results.sets[axis.role]), axis.noun)}"
 
 
 def _champion(results: Results, adapted: Sequence[str]) -> Markup:
@@ -65,14 +64,14 @@ def _champion(results: Results, adapted: Sequence[str]) -> Markup:
     else:
         return Markup("")
     moves: dict[str, list[str]] = {"gains": [], "loses": [], "stays level": []}
-    for _, where, change in AXES.values():
-        points = _shown(results, method, change)
+    for axis in CLASSIFICATION_AXES:
+        points = _shown(results, method, axis.change)
         if math.isnan(points):
             continue
         if points == 0:
-            moves["stays level"].append(where)
+            moves["stays level"].append(axis.gained)
         else:
-            moves["gains" if points > 0 else "loses"].append(f"{abs(points):.1f} points {where}")
+            moves["gains" if points > 0 else "loses"].append(f"{abs(points):.1f} points {axis.gained}")
     told = [f"{verb} {_join(what)}" for verb, what in moves.items() if what]
     if not told:
         return Markup("")
@@ -83,10 +82,10 @@ def _champion(results: Results, adapted: Sequence[str]) -> Markup:
 
 def _harmless(results: Results, adapted: Sequence[str]) -> Markup:
     """Which adapted methods gained in distribution and lost on no other axis."""
-    others = ("delta_shift", "delta_auroc")
+    others = (SHIFTS.change, OUTLIERS.change)
     judged, harmless = [], []
     for method in adapted:
-        gain = _shown(results, method, "delta_id")
+        gain = _shown(results, method, IN_DISTRIBUTION.change)
         changes = [c for c in (_shown(results, method, o) for o in others) if not math.isnan(c)]
         if math.isnan(gain) or not changes:
             continue
@@ -117,17 +116,17 @@ def _tested(differences: pd.DataFrame | None) -> dict[str, dict[str, float]]:
 def _beyond_noise(results: Results, tested: dict[str, dict[str, float]]) -> Markup:
     """Which differences to the untouched encoder are larger than noise, and who wins by that measure."""
     parts = []
-    for axis, (_, where, _) in AXES.items():
-        if axis not in tested:
+    for axis in CLASSIFICATION_AXES:
+        if axis.name not in tested:
             continue
-        gains = [m for m in results.methods if tested[axis].get(m, 0.0) > 0]
-        losses = [m for m in results.methods if tested[axis].get(m, 0.0) < 0]
+        gains = [m for m in results.methods if tested[axis.name].get(m, 0.0) > 0]
+        losses = [m for m in results.methods if tested[axis.name].get(m, 0.0) < 0]
         told = [
             Markup("{} ({})").format(_count(len(methods), noun), _names(methods))
             for noun, methods in (("gain", gains), ("loss", losses))
             if methods
         ]
-        parts.append(Markup("{} {}").format(where, Markup(" and ").join(told) if told else "none"))
+        parts.append(Markup("{} {}").format(axis.gained, Markup(" and ").join(told) if told else "none"))
     text = Markup("Of the differences to the untouched encoder, these are larger than noise: {}").format(
         Markup("; ").join(parts)
     )
@@ -135,7 +134,7 @@ def _beyond_noise(results: Results, tested: dict[str, dict[str, float]]) -> Mark
 
 
 def _shown(results: Results, method: str, metric: str) -> float:
-    if metric == "id_accuracy":
+    if metric == IN_DISTRIBUTION.name:
         return round(results.in_distribution(method).mean, 1)
     return round(results.summary(method, metric).mean, 1)
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.evaluation.evaluators.accuracy import accuracy
 from anchorline.evaluation.outputs import Outputs
-from anchorline.metric import Metric
+from anchorline.metric import CLASSIFICATION_AXES, Metric
 from anchorline.metrics import scores
 from anchorline.metrics.detection import auroc
 from anchorline.suites.suite import Suite
@@ -46,7 +46,7 @@ def cost(classifier: AdaptedClassifier) -> Iterator[Metric]:
 def changes(ours: list[Metric], untouched: list[Metric]) -> Iterator[Metric]:
     """The change of each axis against the untouched encoder, in points."""
     before = {m.metric: m.value for m in untouched if m.role == "summary"}
-    names = {"id_accuracy": "delta_id", "shift_accuracy": "delta_shift", "auroc": "delta_auroc"}
+    names = {axis.name: axis.change for axis in CLASSIFICATION_AXES}
     for metric in ours:
         if metric.role == "summary" and metric.metric in names:
             change = metric.value - before[metric.metric]

@@ -15,17 +15,16 @@ from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
-from anchorline.experiments.ablation.figure import AXES
 from anchorline.experiments.ablation.page import write_ablation
-from anchorline.experiments.ablation.table import REPROGRAMMER, Ablation, find_ablation
+from anchorline.experiments.ablation.table import REPROGRAMMER, SINGLE_CAPTION, Ablation, find_ablation
 from anchorline.methods.blends import ALPHAS
 from anchorline.methods.settings import override, validate
-from anchorline.methods.table import METHODS, UNTOUCHED, Method, find_method
+from anchorline.methods.table import METHODS, Method, find_method
+from anchorline.metric import AXES, UNTOUCHED
 from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.comparing import Comparison, compare
 
 COLUMNS = ["variant", "x", "method", "seed", "axis", "value"]
-SINGLE_CAPTION = "zero-shot-single"  # the untouched encoder of the methods with one caption a class
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from anchorline.experiments.ablation.table import SINGLE_CAPTION
+from anchorline.metric import CLASSIFICATION_AXES, UNTOUCHED
 from anchorline.report.figures.style import (
     ACCENT,
     FAINT,
@@ -20,28 +22,24 @@ from anchorline.report.figures.style import (
     plot_text,
 )
 
-AXES = {
-    "id_accuracy": "in distribution: accuracy (%)",
-    "shift_accuracy": "shifts: mean accuracy (%)",
-    "auroc": "outliers: mean AUROC (%)",
-}
+PANELS = {axis.name: axis.panel for axis in CLASSIFICATION_AXES}
 WIDTH = 1040  # pixels
 COLOURS = ((ACCENT, "rgba(0,114,178,0.16)"), (OTHER, "rgba(213,94,0,0.14)"))  # of lines and their bands
 DASHES = (("dash", INK), ("dot", FAINT))  # of the untouched encoder
-UNTOUCHED = {
-    "zero-shot": "untouched encoder",
-    "zero-shot-single": "untouched encoder, one caption a class",
+REFERENCES = {
+    UNTOUCHED: "untouched encoder",
+    SINGLE_CAPTION: "untouched encoder, one caption a class",
 }
 LEAST = 4.0  # points: no panel spans fewer
 PAD = 0.08  # room at either end of a panel, as a share of its span
 
 
 def ablation_figure(points: pd.DataFrame, axis: str) -> go.Figure:
-    """`points` are those of `ablation_page.points_of`; `axis` is "" where variants are categories."""
-    known = [a for a in AXES if (points.axis == a).any()]
+    """`points` are those of `page.points_of`; `axis` is "" where variants are categories."""
+    known = [a for a in PANELS if (points.axis == a).any()]
     figure = make_subplots(
         cols=len(known),
-        subplot_titles=[AXES[a] for a in known],
+        subplot_titles=[PANELS[a] for a in known],
         horizontal_spacing=0.06 if axis else 0.03,
         shared_yaxes=not axis,
     )
@@ -139,8 +137,8 @@ def _reference(
 ) -> go.Scatter:
     return go.Scatter(
         x=x, y=y, mode="lines", line=line,
-        name=UNTOUCHED[method], legendgroup=method, showlegend=legend, legendrank=1001,
-        hovertemplate=f"{UNTOUCHED[method]}: {mean:.1f} %<extra></extra>",
+        name=REFERENCES[method], legendgroup=method, showlegend=legend, legendrank=1001,
+        hovertemplate=f"{REFERENCES[method]}: {mean:.1f} %<extra></extra>",
     )  # fmt: skip
 
 

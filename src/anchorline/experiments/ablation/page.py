@@ -7,18 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from anchorline.experiments.ablation.figure import AXES, UNTOUCHED, ablation_figure, shown, split
+from anchorline.experiments.ablation.figure import PANELS, REFERENCES, ablation_figure, shown, split
 from anchorline.experiments.ablation.table import Ablation
 from anchorline.methods.table import Method
+from anchorline.metric import CLASSIFICATION_AXES, UNTOUCHED, capitalized
 from anchorline.report.chart_page import Chart, Sheet, write_page
 from anchorline.tasks.classification.comparing import Comparison
 from anchorline.tasks.comparison import how_measured
-
-SAID = {
-    "id_accuracy": "Accuracy in distribution",
-    "shift_accuracy": "Mean accuracy under shift",
-    "auroc": "Mean AUROC on outliers",
-}
 
 
 def write_ablation(
@@ -74,8 +69,8 @@ def _sentences(points: pd.DataFrame) -> Iterator[str]:
     """Best and worst on each axis, against the untouched encoder."""
     untouched, varied = split(points)
     several = varied.method.nunique() > 1
-    for axis, title in SAID.items():
-        own = varied[varied.axis == axis]
+    for axis in CLASSIFICATION_AXES:
+        own = varied[varied.axis == axis.name]
         if own.empty:
             continue
         ends = [own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]]
@@ -83,17 +78,18 @@ def _sentences(points: pd.DataFrame) -> Iterator[str]:
             (f"for {end.method}, " if several else "with ") + f"{end.variant} ({shown(end)}\u00a0%)"
             for end in ends
         )
-        line = untouched[(untouched.axis == axis) & (untouched.method == "zero-shot")].iloc[0]
+        line = untouched[(untouched.axis == axis.name) & (untouched.method == UNTOUCHED)].iloc[0]
         yield (
-            f"{title} is highest {best} and lowest {worst}; the untouched encoder has {shown(line)}\u00a0%."
+            f"{capitalized(axis.phrase)} is highest {best} and lowest {worst}; the untouched encoder has "
+            f"{shown(line)}\u00a0%."
         )
 
 
 def _sheet(points: pd.DataFrame) -> Sheet:
-    known = [axis for axis in AXES if (points.axis == axis).any()]
+    known = [axis for axis in PANELS if (points.axis == axis).any()]
     rows = []
     for (method, variant), own in points.groupby(["method", "variant"], sort=False):
         value = own.set_index("axis")
         cells = [shown(value.loc[axis]) if axis in value.index else "–" for axis in known]
-        rows.append([UNTOUCHED.get(str(method), str(variant)), str(method), *cells])
-    return Sheet(["", "method", *(AXES[axis] for axis in known)], rows)
+        rows.append([REFERENCES.get(str(method), str(variant)), str(method), *cells])
+    return Sheet(["", "method", *(PANELS[axis] for axis in known)], rows)

@@ -9,6 +9,8 @@ from anchorline.errors import UserError
 from anchorline.methods.settings import override
 from anchorline.methods.table import METHODS
 
+SINGLE_CAPTION = "zero-shot-single"  # the untouched encoder of the methods with one caption a class
+
 # What is ablated unless another row is given. At its released rate: an ablation changes one thing, and a
 # search would choose another rate for each variant.
 REPROGRAMMER = override(METHODS["reprogrammer"], {"training.lr": "5e-4"})

@@ -55,8 +55,8 @@ from anchorline.experiments.recipes.zero_shot import OWN_NAMES, zero_shot
 from anchorline.methods.blends import Weights
 from anchorline.methods.constraints import ByFTP, ByTPGM
 from anchorline.methods.hyperparameters import Training
-from anchorline.methods.table import UNTOUCHED, Method, find_method
-from anchorline.metric import ID_POSITIVE
+from anchorline.methods.table import Method, find_method
+from anchorline.metric import ID_POSITIVE, UNTOUCHED
 from anchorline.report.published import Published
 from anchorline.suites.benchmarks.replicas import imagenet
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from anchorline.methods.table import UNTOUCHED
+from anchorline.metric import UNTOUCHED
 from anchorline.report.published import Published
 
 SOURCE = "open_clip, docs/openclip_results.csv (commit 89fb801)"

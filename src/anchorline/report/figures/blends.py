@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from anchorline.metric import CLASSIFICATION_AXES, IN_DISTRIBUTION, SHIFTS
 from anchorline.report.figures.style import (
     ACCENT,
     FAINT,
@@ -19,12 +20,8 @@ from anchorline.report.figures.style import (
     with_data,
 )
 
-AXES = {
-    "id_accuracy": "in distribution: accuracy (%)",
-    "shift_accuracy": "shifts: mean accuracy (%)",
-    "auroc": "outliers: mean AUROC (%)",
-}
-PLANE = ["id_accuracy", "shift_accuracy"]
+PANELS = {axis.name: axis.panel for axis in CLASSIFICATION_AXES}
+PLANE = [IN_DISTRIBUTION.name, SHIFTS.name]
 PANEL, HEIGHT = 260, 296  # pixels: width of a panel, height of a figure
 LEAST = 4.0  # points: no panel spans fewer
 PAD = 0.08  # room at either end of a panel, as a share of its span
@@ -56,30 +53,30 @@ def blends(curves: pd.DataFrame) -> list[tuple[str, go.Figure]]:
     """
     if curves.empty:
         return []
-    table = curves.astype(dict.fromkeys(AXES, float)).assign(method=curves["method"].astype(str))
+    table = curves.astype(dict.fromkeys(PANELS, float)).assign(method=curves["method"].astype(str))
     groups = {str(name): group for name, group in table.groupby("method", sort=False)}
     found = {name: _curve(group) for name, group in groups.items()}
-    widths = [high - low for c in found.values() for low, high in map(c.extent, AXES)]
+    widths = [high - low for c in found.values() for low, high in map(c.extent, PANELS)]
     span = max([LEAST, *(w for w in widths if math.isfinite(w))]) * (1 + 2 * PAD)
     figures = [(name, _figure(curve, span)) for name, curve in found.items()]
-    columns = ["method", "seed", "alpha", "chosen", *AXES]
+    columns = ["method", "seed", "alpha", "chosen", *PANELS]
     return [(name, with_data(figure, groups[name][columns])) for name, figure in figures if figure]
 
 
 def _curve(group: pd.DataFrame) -> Curve:
     strengths = group.assign(alpha=group["alpha"].round(6)).groupby("alpha")
     shared = strengths["seed"].nunique() == group["seed"].nunique()
-    axes = strengths[list(AXES)]
-    chosen = group.loc[group["chosen"].astype(bool), ["seed", "alpha", *AXES]]
+    axes = strengths[list(PANELS)]
+    chosen = group.loc[group["chosen"].astype(bool), ["seed", "alpha", *PANELS]]
     return Curve(axes.mean()[shared], axes.std(ddof=1).fillna(0.0)[shared], chosen)
 
 
 def _figure(curve: Curve, span: float) -> go.Figure | None:
-    known = [a for a in AXES if curve.mean[a].notna().any()]
+    known = [a for a in PANELS if curve.mean[a].notna().any()]
     if not known:
         return None
     plane = all(a in known for a in PLANE)
-    titles = [AXES[a] for a in known] + ["shifts against in distribution"] * plane
+    titles = [PANELS[a] for a in known] + ["shifts against in distribution"] * plane
     figure = make_subplots(cols=len(titles), subplot_titles=titles, horizontal_spacing=0.22 / len(titles))
     for column, axis in enumerate(known, 1):
         for trace in _against_alpha(curve, axis):

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from anchorline.metric import CLASSIFICATION_AXES, UNTOUCHED
 from anchorline.report.figures.style import INK, plain_layout, plot_text, with_data
-from anchorline.report.numbers import UNTOUCHED, Results
+from anchorline.report.numbers import Results
 from anchorline.report.tables.cells import DASH, signed
 
 # Losses, nothing, gains: white at zero, and told apart by the colour-blind.
@@ -19,7 +20,6 @@ TOP_LENGTH, SIDE_LENGTH = 22, 26  # characters of a name above a column, beside 
 MEAN = "mean"
 LEAST = 2.0  # points: no scale of colours ends below
 QUIET = "#767e86"  # numbers that are not larger than noise
-AXES = {"id_accuracy": "in distribution", "shift_accuracy": "mean of shifts", "auroc": "mean AUROC"}
 
 
 def changes_by_set(results: Results) -> go.Figure | None:
@@ -82,8 +82,8 @@ def matrices(differences: pd.DataFrame) -> list[tuple[str, go.Figure]]:
     """(axis, figure) for each axis that was tested: row less column, in points."""
     if differences.empty:
         return []
-    axes = [a for a in AXES if (differences["axis"] == a).any()]
-    return [(AXES[axis], _matrix(differences[differences["axis"] == axis])) for axis in axes]
+    of_axis = {axis.mean: differences[differences["axis"] == axis.name] for axis in CLASSIFICATION_AXES}
+    return [(name, _matrix(pairs)) for name, pairs in of_axis.items() if not pairs.empty]
 
 
 def _matrix(pairs: pd.DataFrame) -> go.Figure:

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from anchorline.metric import CLASSIFICATION_AXES, UNTOUCHED
 from anchorline.report.figures.style import (
     ACCENT,
     FAINT,
@@ -17,10 +18,10 @@ from anchorline.report.figures.style import (
     plot_text,
     with_data,
 )
-from anchorline.report.numbers import UNTOUCHED, Number, Results
+from anchorline.report.numbers import Number, Results
 from anchorline.report.tables.cells import change
 
-AXES = {"delta_id": "in distribution", "delta_shift": "shifts", "delta_auroc": "outliers"}
+CHANGES = {axis.change: axis.short for axis in CLASSIFICATION_AXES}
 COLUMNS, MOST = 4, 12  # radars side by side, and in all
 STEP = 5  # points: the ends of the scale are multiples
 WIDTH, RADAR, GAP = 1040, 164, 76  # pixels: the figure, a radar's height, what lies between two rows
@@ -45,7 +46,7 @@ def radars(results: Results) -> Radars | None:
     All axes of all radars share one scale, so that neither a small change nor a single axis looks larger than
     it is. None where no adapted method has all three axes.
     """
-    found = {m: [results.summary(m, axis) for axis in AXES] for m in results.methods if m != UNTOUCHED}
+    found = {m: [results.summary(m, axis) for axis in CHANGES] for m in results.methods if m != UNTOUCHED}
     found = {m: c for m, c in found.items() if all(math.isfinite(n.mean) for n in c)}
     if not found:
         return None
@@ -68,7 +69,7 @@ def radars(results: Results) -> Radars | None:
     height += MARGIN["t"] + MARGIN["b"]
     figure.update_layout(**plain_layout(WIDTH, height), margin=MARGIN)
     figure.update_annotations(font={"size": 13, "color": INK}, yshift=36)
-    table = [{"method": m} | {a: n.mean for a, n in zip(AXES, c, strict=True)} for m, c in found.items()]
+    table = [{"method": m} | {a: n.mean for a, n in zip(CHANGES, c, strict=True)} for m, c in found.items()]
     figure = with_data(figure, pd.DataFrame(table))
     return Radars(figure, centre, corner, len(shown), len(found) - len(shown))
 
@@ -81,7 +82,7 @@ def _add_radar(figure: go.Figure, index: int, changes: list[Number], scale: tupl
     # The names of the axes, with the change below, are the categories of the angle.
     cell = {"row": index // COLUMNS + 1, "col": index % COLUMNS + 1}
     means = [n.mean for n in changes]
-    labels = [_label(name, number) for name, number in zip(AXES.values(), changes, strict=True)]
+    labels = [_label(name, number) for name, number in zip(CHANGES.values(), changes, strict=True)]
     around = {"theta": [*labels, labels[0]], "mode": "lines", "hoverinfo": "skip"}
     untouched = {"color": INK, "width": 1, "dash": "dot"}
     figure.add_scatterpolar(r=[0.0] * len(around["theta"]), line=untouched, **around, **cell)

@@ -1,4 +1,4 @@
-"""Corruptions: accuracy against severity, and the mean by corruption."""
+"""Corruptions: a metric such as accuracy against severity, and its mean by corruption."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from anchorline.metric import UNTOUCHED, Axis, capitalized
 from anchorline.report.figures.style import (
     COLOURS,
     INK,
@@ -17,15 +18,10 @@ from anchorline.report.figures.style import (
     plot_text,
     with_data,
 )
-from anchorline.report.numbers import UNTOUCHED, Number, Results
+from anchorline.report.numbers import Number, Results
 from anchorline.report.tables.cells import Cell, Column, Table, mark_best, percent
+from anchorline.suites.images.corruptions import GROUPS
 
-FAMILIES = {  # Hendrycks and Dietterich 2019, arXiv 1903.12261
-    "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
-    "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
-    "weather": ("snow", "frost", "fog", "brightness"),
-    "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
-}
 ALL = "mean of all"
 SIDE_BY_SIDE, WIDTH, PANEL = 4, 1040, 176  # panels in a row; pixels: the figure, a row of panels
 NAMED = len(COLOURS)  # methods with a colour of their own, beside the untouched encoder
@@ -35,13 +31,13 @@ PALE = "#c9ced3"
 def families(results: Results) -> dict[str, list[str]]:
     """The corruptions that were tried, by family; those of no known family are called "other"."""
     tried = dict.fromkeys(name.rpartition("/")[0] for name in results.corruptions)
-    found = {family: [n for n in names if n in tried] for family, names in FAMILIES.items()}
-    found["other"] = [n for n in tried if not any(n in names for names in FAMILIES.values())]
+    found = {family: [n for n in names if n in tried] for family, names in GROUPS.items()}
+    found["other"] = [n for n in tried if not any(n in names for names in GROUPS.values())]
     return {family: names for family, names in found.items() if names}
 
 
-def corruption_table(results: Results) -> Table:
-    """Methods x corruptions: accuracy, the mean over its severities; and the mean over all."""
+def corruption_table(results: Results, axis: Axis) -> Table:
+    """Methods x corruptions: the metric of the axis, the mean over its severities; and the mean over all."""
     columns, names = [Column("Method"), Column("mean", "", "All")], []
     for family, own in families(results).items():
         names += own
@@ -50,17 +46,20 @@ def corruption_table(results: Results) -> Table:
     rows = [
         [
             Cell(method),
-            percent(_mean_of_all(results, method)),
-            *(percent(_mean(results, method, name, by_name[name])) for name in names),
+            percent(_mean_of_all(results, method, axis)),
+            *(percent(_mean(results, method, axis, name, by_name[name])) for name in names),
         ]
         for method in results.methods
     ]
     best = dict.fromkeys(range(1, len(columns)), max)
-    return Table("Accuracy by corruption (%), mean over severities", columns, mark_best(rows, best))
+    label = f"{capitalized(axis.measure)} by corruption (%), mean over severities"
+    return Table(label, columns, mark_best(rows, best))
 
 
-def severity_curves(results: Results) -> go.Figure | None:
-    """Accuracy against severity, 0 being the clean test set: one panel a corruption, one line a method.
+def severity_curves(results: Results, clean: Axis, axis: Axis) -> go.Figure | None:
+    """The metric of an axis against severity: one panel a corruption, one line a method.
+
+    Severity 0 is the test set, by the axis `clean`.
 
     The methods that hold up best have colours, the others are grey. None where no corruption was tried.
     """
@@ -77,10 +76,10 @@ def severity_curves(results: Results) -> go.Figure | None:
         horizontal_spacing=0.025,
         vertical_spacing=0.28 / len(rows) if len(rows) > 1 else 0,
     )
-    named = coloured(results)
+    named = coloured(results, axis)
     rest = [m for m in results.methods if m not in named]
     lines = {
-        (name, method): _line(results, method, by_name, name)
+        (name, method): _line(results, method, (clean, axis), by_name, name)
         for row in rows
         for name in row
         for method in results.methods
@@ -99,7 +98,7 @@ def severity_curves(results: Results) -> go.Figure | None:
     values = [y for (_, method), line in lines.items() for _, y in line if method in named]
     ends = [max(0.0, min(values) - 8), min(100.0, max(values) + 3)] if values else [0, 100]
     figure.update_yaxes(**plain_axis(showline=False, ticks=""), nticks=5, range=ends)
-    figure.update_yaxes(title=axis_title("accuracy (%)"), title_standoff=6, col=1)
+    figure.update_yaxes(title=axis_title(f"{axis.measure} (%)"), title_standoff=6, col=1)
     for r, row in enumerate(rows, 1):
         for c in range(len(row) + 1, SIDE_BY_SIDE + 1):
             figure.update_xaxes(visible=False, row=r, col=c)
@@ -109,16 +108,16 @@ def severity_curves(results: Results) -> go.Figure | None:
     figure.update_layout(**layout, margin={"l": 52, "r": 8, "t": 66, "b": 50})
     figure.update_annotations(font={"size": 13, "color": INK})
     tidy = [
-        {"corruption": name, "method": method, "severity": x, "accuracy": y}
+        {"corruption": name, "method": method, "severity": x, axis.metric: y}
         for (name, method), line in lines.items()
         for x, y in line
     ]
     return with_data(figure, pd.DataFrame(tidy))
 
 
-def coloured(results: Results) -> list[str]:
+def coloured(results: Results, axis: Axis) -> list[str]:
     """The methods with the highest mean over all corruptions, and the untouched encoder first."""
-    means = {m: _mean_of_all(results, m).mean for m in results.methods if m != UNTOUCHED}
+    means = {m: _mean_of_all(results, m, axis).mean for m in results.methods if m != UNTOUCHED}
     best = sorted((m for m in means if math.isfinite(means[m])), key=lambda m: -means[m])[:NAMED]
     return [m for m in results.methods if m == UNTOUCHED] + best
 
@@ -181,26 +180,29 @@ def _severities(results: Results) -> dict[str, list[int]]:
     return {name: sorted(severities) for name, severities in found.items()}
 
 
-def _line(results: Results, method: str, by_name: dict[str, list[int]], name: str) -> list[tuple[int, float]]:
-    """(severity, accuracy) from the clean test set on; of all corruptions the mean at each severity."""
-    points = [(0, results.in_distribution(method).mean)]
+def _line(
+    results: Results, method: str, axes: tuple[Axis, Axis], by_name: dict[str, list[int]], name: str
+) -> list[tuple[int, float]]:
+    """(severity, value) from the clean test set on; of all corruptions the mean at each severity."""
+    clean, axis = axes
+    points = [(0, results.of_axis(method, clean).mean)]
     for severity in sorted({s for own in by_name.values() for s in own}):
         names = [n for n, own in by_name.items() if severity in own and name in (n, ALL)]
         if name == ALL and len(names) < len(by_name):
             continue  # a mean of other corruptions than at the other severities
-        each = [results.get(method, "corruption", "accuracy", f"{n}/{severity}").mean for n in names]
+        each = [results.get(method, axis.role, axis.metric, f"{n}/{severity}").mean for n in names]
         if each:
             points.append((severity, fmean(each)))
     return [(s, v) for s, v in points if math.isfinite(v)]
 
 
-def _mean(results: Results, method: str, name: str, severities: Sequence[int]) -> Number:
-    each = [results.get(method, "corruption", "accuracy", f"{name}/{s}").mean for s in severities]
+def _mean(results: Results, method: str, axis: Axis, name: str, severities: Sequence[int]) -> Number:
+    each = [results.get(method, axis.role, axis.metric, f"{name}/{s}").mean for s in severities]
     return Number(fmean(each))
 
 
-def _mean_of_all(results: Results, method: str) -> Number:
-    found = results.summary(method, "corruption_accuracy")
+def _mean_of_all(results: Results, method: str, axis: Axis) -> Number:
+    found = results.summary(method, axis.name)
     if not math.isnan(found.mean):
         return found
-    return Number(fmean(results.get(method, "corruption", "accuracy", n).mean for n in results.corruptions))
+    return Number(fmean(results.get(method, axis.role, axis.metric, n).mean for n in results.corruptions))

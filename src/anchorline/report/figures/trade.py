@@ -1,4 +1,4 @@
-"""The Pareto plot: what adaptation gives in distribution against what it keeps under shift."""
+"""The Pareto plot: two axes against each other, such as in distribution against under shift."""
 
 import itertools
 import math
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import plotly.graph_objects as go
 
+from anchorline.metric import UNTOUCHED, Axis
 from anchorline.report.figures.labels import Box, place, segment
 from anchorline.report.figures.style import (
     ACCENT,
@@ -19,7 +20,7 @@ from anchorline.report.figures.style import (
     plot_text,
     with_data,
 )
-from anchorline.report.numbers import UNTOUCHED, Number, Results
+from anchorline.report.numbers import Number, Results
 
 # The size is fixed in pixels, so labels that do not overlap here never do.
 WIDTH, HEIGHT = 1040, 520
@@ -44,12 +45,13 @@ class Point:
         return f"{name} ({self.x.mean:.1f} / {self.y.mean:.1f})" if self.beyond else name
 
 
-def trade(results: Results) -> go.Figure | None:
-    """In-distribution accuracy against mean accuracy under shift, percent; one marker a method.
+def trade(results: Results, axes: tuple[Axis, Axis], titles: tuple[str, str]) -> go.Figure | None:
+    """One axis against another, percent, under these titles; one marker a method.
 
     None where no method has both.
     """
-    every = [Point(m, results.in_distribution(m), results.mean_shift(m)) for m in results.methods]
+    across, up = axes
+    every = [Point(m, results.of_axis(m, across), results.of_axis(m, up)) for m in results.methods]
     points = [p for p in every if math.isfinite(p.x.mean) and math.isfinite(p.y.mean)]
     if not points:
         return None
@@ -66,23 +68,23 @@ def trade(results: Results) -> go.Figure | None:
     figure = go.Figure()
     figure.update_layout(**plain_layout(WIDTH, HEIGHT), margin=MARGIN)
     x_range, y_range = _range([p.x for p in inside]), _range([p.y for p in inside])
-    _add_points(figure, inside, len(front))
-    _add_beyond(figure, points[len(inside) :], x_range, y_range)
+    _add_points(figure, inside, len(front), axes)
+    _add_beyond(figure, points[len(inside) :], x_range, y_range, axes)
     axis = {"gridcolor": RULE, "zeroline": False, "fixedrange": True, "nticks": 8}
     axis |= {"showline": True, "linecolor": FAINT, "ticks": "outside", "tickcolor": FAINT}
-    figure.update_xaxes(title=axis_title("accuracy in distribution (test set, %)"), range=x_range, **axis)
-    figure.update_yaxes(title=axis_title("mean accuracy over the shifts (%)"), range=y_range, **axis)
+    figure.update_xaxes(title=axis_title(titles[0]), range=x_range, **axis)
+    figure.update_yaxes(title=axis_title(titles[1]), range=y_range, **axis)
     _add_labels(figure, points, len(front), x_range, y_range)
-    return with_data(figure, _table(points, len(front)))
+    return with_data(figure, _table(points, len(front), axes))
 
 
-def _table(points: Sequence[Point], front: int) -> pd.DataFrame:
+def _table(points: Sequence[Point], front: int, axes: tuple[Axis, Axis]) -> pd.DataFrame:
     rows = []
     for index, point in enumerate(points):
         row: dict[str, object] = {"method": point.method, "on_front": index < front}
-        for axis, number in (("id_accuracy", point.x), ("shift_accuracy", point.y)):
-            row |= {axis: number.mean, f"{axis}_low": number.low, f"{axis}_high": number.high}
-            row |= {f"{axis}_sd": number.deviation}
+        for axis, number in zip(axes, (point.x, point.y), strict=True):
+            row |= {axis.name: number.mean, f"{axis.name}_low": number.low, f"{axis.name}_high": number.high}
+            row |= {f"{axis.name}_sd": number.deviation}
         rows.append(row | {"seeds": point.x.seeds})
     return pd.DataFrame(rows)
 
@@ -99,7 +101,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     return front[::-1]
 
 
-def _add_points(figure: go.Figure, points: Sequence[Point], front: int) -> None:
+def _add_points(figure: go.Figure, points: Sequence[Point], front: int, axes: tuple[Axis, Axis]) -> None:
     """The markers, with error bars and what they say on hovering; the first `front` joined."""
     figure.add_scatter(
         x=[p.x.mean for p in points[:front]],
@@ -123,8 +125,8 @@ def _add_points(figure: go.Figure, points: Sequence[Point], front: int) -> None:
             "opacity": 1,
         },
         customdata=[[plot_text(p.method, 60), _spread(p.x), _spread(p.y)] for p in points],
-        hovertemplate="<b>%{customdata[0]}</b><br>in distribution: %{x:.1f} %%{customdata[1]}"
-        "<br>mean of shifts: %{y:.1f} %%{customdata[2]}<extra></extra>",
+        hovertemplate=f"<b>%{{customdata[0]}}</b><br>{axes[0].mean}: %{{x:.1f}} %%{{customdata[1]}}"
+        f"<br>{axes[1].mean}: %{{y:.1f}} %%{{customdata[2]}}<extra></extra>",
     )
 
 
@@ -155,7 +157,11 @@ def _at_edge(point: Point, x_range: tuple[float, float], y_range: tuple[float, f
 
 
 def _add_beyond(
-    figure: go.Figure, points: Sequence[Point], x_range: tuple[float, float], y_range: tuple[float, float]
+    figure: go.Figure,
+    points: Sequence[Point],
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    axes: tuple[Axis, Axis],
 ) -> None:
     """Points that are cut off, as triangles that point to where they lie."""
     at = [_at_edge(p, x_range, y_range) for p in points]
@@ -171,8 +177,8 @@ def _add_beyond(
             "opacity": 1,
         },
         customdata=[[plot_text(p.method, 60), p.x.mean, p.y.mean] for p in points],
-        hovertemplate="<b>%{customdata[0]}</b><br>beyond the scale: in distribution %{customdata[1]:.1f} %, "
-        "mean of shifts %{customdata[2]:.1f} %<extra></extra>",
+        hovertemplate="<b>%{customdata[0]}</b><br>beyond the scale: "
+        f"{axes[0].mean} %{{customdata[1]:.1f}} %, {axes[1].mean} %{{customdata[2]:.1f}} %<extra></extra>",
     )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from anchorline.metric import ID_POSITIVE, OUTLIER_POSITIVE
 from anchorline.report.numbers import Results
 from anchorline.report.tables.cells import DASH, Cell, Column, Table, mark_best, percent
 
-OURS, THEIRS = "id-positive", "outlier-positive"
 GROUPS = {"near": "near", "far": "far", "all": "all sets"}  # in the order to show
 
 
@@ -24,13 +24,54 @@ class Measure:
 
 
 AUROC = Measure("auroc", "AUROC (%)")
-FPR95 = Measure("fpr95", f"FPR95 (%), {OURS}", OURS)
+FPR95 = Measure("fpr95", f"FPR95 (%), {ID_POSITIVE}", ID_POSITIVE)
 FOLDED = (
     Measure("aupr_in", "AUPR (%), in-distribution images are the positives"),
     Measure("aupr_out", "AUPR (%), outliers are the positives"),
     Measure("detection_error", "Detection error (%)"),
-    Measure("fpr95", f"FPR95 (%), {THEIRS}", THEIRS),
+    Measure("fpr95", f"FPR95 (%), {OUTLIER_POSITIVE}", OUTLIER_POSITIVE),
 )
+
+
+@dataclass(frozen=True)
+class OfMethod:
+    """One method's tables, detectors x outlier sets: those that are shown, and those that are folded away."""
+
+    method: str
+    shown: Sequence[Table]
+    folded: Sequence[Table]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What is told of outlier detection.
+
+    Attributes:
+        by_measure: a name, and methods x detectors by this measure in the mean of some sets.
+        by_method: the tables of each method.
+    """
+
+    by_measure: Sequence[tuple[str, Table]]
+    by_method: Sequence[OfMethod]
+
+
+def detection(results: Results) -> Detection | None:
+    """All tables of outlier detection; None without outlier sets."""
+    if not results.outliers:
+        return None
+    shown, folded = measured(results, (AUROC, FPR95)), measured(results, FOLDED)
+    means = groups(results)[::-1]  # that over all sets first
+    return Detection(
+        [(f"{m.title}, {GROUPS[g]}", methods_table(results, m, g)) for m in shown for g in means],
+        [
+            OfMethod(
+                method,
+                [sets_table(results, method, m) for m in shown],
+                [sets_table(results, method, m) for m in folded],
+            )
+            for method in results.methods
+        ],
+    )
 
 
 def groups(results: Results) -> list[str]:

@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+from anchorline.metric import CLASSIFICATION_AXES, OUTLIERS
 from anchorline.report.numbers import Results
 from anchorline.report.tables.cells import (
     DASH,
@@ -42,9 +43,9 @@ def main_table(results: Results) -> Table:
                 Cell(method),
                 percent(results.in_distribution(method)),
                 percent(results.mean_shift(method)),
-                percent(results.summary(method, "auroc")),
+                percent(results.summary(method, OUTLIERS.name)),
                 percent(results.summary(method, "mean_of_axes")),
-                *(change(results.summary(method, f"delta_{a}")) for a in ("id", "shift", "auroc")),
+                *(change(results.summary(method, axis.change)) for axis in CLASSIFICATION_AXES),
                 *(quantity(results.summary(method, c)) for c in costs),
             ]
         )

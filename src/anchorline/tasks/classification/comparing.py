@@ -18,7 +18,8 @@ from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.evaluation.base import Options
 from anchorline.evaluation.outputs import Outputs, collect_outputs
-from anchorline.methods.table import SHOWN, UNTOUCHED, Method, find_method
+from anchorline.methods.table import SHOWN, Method, find_method
+from anchorline.metric import UNTOUCHED
 from anchorline.metrics.bootstrap import Resamples
 from anchorline.report import write_report
 from anchorline.report.published import Published, beside, write_published

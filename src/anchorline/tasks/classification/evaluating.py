@@ -16,8 +16,8 @@ from anchorline.evaluation.collect import collect
 from anchorline.evaluation.evaluators.corruption import corruption
 from anchorline.evaluation.evaluators.table import measure
 from anchorline.evaluation.outputs import collect_outputs
-from anchorline.methods.table import METHODS, UNTOUCHED
-from anchorline.metric import Provenance, table_of
+from anchorline.methods.table import METHODS
+from anchorline.metric import UNTOUCHED, Provenance, table_of
 from anchorline.suites.suite import Suite
 
 

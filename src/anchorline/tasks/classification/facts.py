@@ -28,7 +28,8 @@ def _ends_of_searches(records: Sequence[Record]) -> list[str]:
             chosen = one.chosen.get(path)
             if len(values) > 2 and chosen in (min(values), max(values)):
                 end = "highest" if chosen == max(values) else "lowest"
-                what = f"{one.method.name}: {CHOOSING[chooser(one.method)]} chose the {end} {path} tried, {chosen:g}"
+                judge = CHOOSING[chooser(one.method)]
+                what = f"{one.method.name}: {judge} chose the {end} {path} tried, {chosen:g}"
                 found.setdefault(what, []).append(str(one.seed))
     return [
         f"{what} (seed {', '.join(seeds)}); a wider search might do better" for what, seeds in found.items()

@@ -15,8 +15,7 @@ from anchorline.encoders.encoder import Encoder
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.jobs import Job
 from anchorline.evaluation.evaluators.summary import changes
-from anchorline.methods.table import UNTOUCHED
-from anchorline.metric import Provenance, table_of
+from anchorline.metric import UNTOUCHED, Provenance, table_of
 from anchorline.metrics.significance import differences
 from anchorline.report import MethodDetails
 from anchorline.suites.suite import Suite

@@ -15,7 +15,7 @@ from anchorline.engine.jobs import do_all
 from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
-from anchorline.methods.table import UNTOUCHED
+from anchorline.metric import UNTOUCHED
 from anchorline.report.published import Published, beside, write_published
 from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.facts import plan

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from anchorline.methods.table import UNTOUCHED
+from anchorline.metric import UNTOUCHED
 from anchorline.report.figures.style import (
     ACCENT,
     COLOURS,

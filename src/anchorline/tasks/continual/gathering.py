@@ -12,8 +12,7 @@ import pandas as pd
 from anchorline.encoders.encoder import Encoder
 from anchorline.engine.jobs import read_json
 from anchorline.evaluation.evaluators.summary import changes
-from anchorline.methods.table import UNTOUCHED
-from anchorline.metric import Metric, Provenance, table_of
+from anchorline.metric import UNTOUCHED, Metric, Provenance, table_of
 from anchorline.suites.suite import Suite
 from anchorline.tasks.comparison import found_runs
 from anchorline.tasks.continual.measuring import TASK

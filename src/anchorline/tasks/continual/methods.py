@@ -12,8 +12,9 @@ from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import CrossEntropy
 from anchorline.methods.settings import override, override_each, validate
 from anchorline.methods.table import METHODS as ROWS
-from anchorline.methods.table import UNTOUCHED, Method
+from anchorline.methods.table import Method
 from anchorline.methods.tunables import Head
+from anchorline.metric import UNTOUCHED
 
 
 @dataclass(frozen=True)

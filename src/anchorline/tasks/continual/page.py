@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.encoders.encoder import Encoder
-from anchorline.methods.table import UNTOUCHED
-from anchorline.metric import MSP_TEMPERATURE
+from anchorline.metric import MSP_TEMPERATURE, UNTOUCHED
 from anchorline.report.chart_page import Chart, write_page
 from anchorline.report.tables.cells import signed
 from anchorline.report.tables.published import published_section

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from anchorline.methods.table import UNTOUCHED
+from anchorline.metric import UNTOUCHED
 from anchorline.report.chart_page import Sheet
 from anchorline.report.tables.cells import DASH, signed
 from anchorline.tasks.continual.figures import shown

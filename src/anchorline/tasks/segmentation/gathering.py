@@ -14,7 +14,7 @@ from anchorline.classifier.runs import CONFIGURATION
 from anchorline.engine.jobs import read_json
 from anchorline.errors import UserError
 from anchorline.methods.settings import from_json
-from anchorline.metric import Metric, Provenance, table_of
+from anchorline.metric import SEGMENTATION_AXES, Metric, Provenance, table_of
 from anchorline.metrics.bootstrap import Resamples
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.comparison import found_runs
@@ -24,8 +24,6 @@ from anchorline.tasks.segmentation.evaluating import Sets, counts_job, read_coun
 from anchorline.tasks.segmentation.iou import measured
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter, load
-
-_AXES = {"test": "clean", "shift": "shift_mean", "corruption": "corruption_mean"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +99,14 @@ def _counts(run: Path, identity: str, sets: Sets) -> dict[str, Tensor] | None:
 
 def _summary(one: AdaptedSegmenter, metrics: Sequence[Metric]) -> list[Metric]:
     """mIoU on test, and the means over shifts and over corruptions, each set with the same weight."""
-    of_role = {role: [m for m in metrics if (m.role, m.metric) == (role, "miou")] for role in _AXES}
-    found = [replace(of_role["test"][0], set="", role="summary", metric="clean")]
-    for role, title in _AXES.items():
-        if role != "test" and of_role[role]:
-            found.append(Metric("", "summary", title, fmean(m.value for m in of_role[role])))
+    clean, *means = SEGMENTATION_AXES
+    of_role = {
+        a.role: [m for m in metrics if (m.role, m.metric) == (a.role, a.metric)] for a in SEGMENTATION_AXES
+    }
+    found = [replace(of_role[clean.role][0], set="", role="summary", metric=clean.name)]
+    for axis in means:
+        if of_role[axis.role]:
+            found.append(Metric("", "summary", axis.name, fmean(m.value for m in of_role[axis.role])))
     return [
         *found,
         Metric("", "summary", "trainable_parameters", one.parameters, unit="parameters"),

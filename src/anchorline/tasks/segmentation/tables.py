@@ -10,31 +10,31 @@ import plotly.graph_objects as go
 from rich import box
 from rich.table import Table as ScreenTable
 
+from anchorline.metric import SEGMENTATION_AXES
 from anchorline.report.figures.style import INK, plain_layout, plot_text, with_data
 from anchorline.report.numbers import Number, Results
 from anchorline.report.tables.cells import DASH, Cell, Column, Table, change, mark_best, percent, quantity
 from anchorline.tasks.segmentation.methods import BASELINE
 
-AXES = {"clean": "test", "shift_mean": "shifts", "corruption_mean": "corruptions"}
 _SCALE = ((0, "#ffffff"), (1, "#00639b"))
 _ROW = 25  # pixels
 
 
 def methods_table(results: Results) -> Table:
     """A row a method: mIoU on each axis, its difference to fine-tune, and the cost."""
-    axes = [axis for axis in AXES if results.has("summary", axis)]
+    axes = [axis for axis in SEGMENTATION_AXES if results.has("summary", axis.name)]
     columns = [Column("Method")]
     for axis in axes:
-        columns += [Column(AXES[axis], "", "mIoU, %")]
+        columns += [Column(axis.short, "", f"{axis.measure}, %")]
     compared = BASELINE in results.methods and len(results.methods) > 1
     if compared:
-        columns += [Column(AXES[axis], "", f"difference to {BASELINE}, points") for axis in axes]
+        columns += [Column(axis.short, "", f"difference to {BASELINE}, points") for axis in axes]
     columns += [Column("trained", "parameters", "cost"), Column("time", "s", "cost")]
     rows = []
     for method in results.methods:
-        cells = [Cell(method), *(percent(results.summary(method, axis)) for axis in axes)]
+        cells = [Cell(method), *(percent(results.summary(method, axis.name)) for axis in axes)]
         if compared:
-            cells += [difference(results, method, axis) for axis in axes]
+            cells += [difference(results, method, axis.name) for axis in axes]
         cells += [quantity(results.summary(method, m)) for m in ("trainable_parameters", "seconds")]
         rows.append(cells)
     best = dict.fromkeys(range(1, 1 + len(axes)), max)
@@ -109,19 +109,19 @@ def class_heat(results: Results, classes: Sequence[str]) -> go.Figure:
 def screen_table(rows: pd.DataFrame) -> ScreenTable:
     """A row a method for the terminal: mIoU on each axis and its difference to fine-tune; 80 columns."""
     results = Results(rows)
-    axes = [axis for axis in AXES if results.has("summary", axis)]
+    axes = [axis for axis in SEGMENTATION_AXES if results.has("summary", axis.name)]
     table = ScreenTable(
         box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
         caption=f"mIoU, % (difference to {BASELINE}, points), ± standard deviation between seeds",
     )  # fmt: skip
     table.add_column("method", no_wrap=True)
-    for heading in (*(AXES[axis] for axis in axes), "s"):
+    for heading in (*(axis.short for axis in axes), "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for method in results.methods:
         cells = []
         for axis in axes:
-            value = percent(results.summary(method, axis), interval=False)
-            against = difference(results, method, axis).text
+            value = percent(results.summary(method, axis.name), interval=False)
+            against = difference(results, method, axis.name).text
             small = f"\n{value.small}" if value.small else ""
             cells.append(f"{value.text} ({against}){small}" if against != DASH else f"{value.text}{small}")
         table.add_row(method, *cells, f"{results.summary(method, 'seconds').mean:.0f}")
