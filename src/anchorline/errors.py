@@ -1,4 +1,4 @@
-"""The one error that a user can cause and mend."""
+"""The errors that a user can cause and mend, and the nearest known names to a wrong one."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,19 +12,32 @@ class UserError(Exception):
     """
 
 
+class NoSuchFieldError(UserError):
+    """A method has no field of that name to set."""
+
+
+class DivergedError(UserError):
+    """Training left the numbers: its loss or gradients are not finite any more."""
+
+
+def close_names(name: str, known: Iterable[str], n: int = 3, cutoff: float = 0.5) -> list[str]:
+    """The known names nearest to a wrong one, whatever their case; nearest first, perhaps none."""
+    folded = {one.casefold(): one for one in known}
+    return [folded[one] for one in difflib.get_close_matches(name.casefold(), folded, n, cutoff)]
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """ " (did you mean X?)", or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = close_names(name, known, n=1, cutoff=0.6)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A phrase that names the known names nearest to a wrong one, whatever their case."""
-    folded = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
-    if close:
-        return "the nearest known: " + ", ".join(repr(folded[one]) for one in close)
-    return "known: " + ", ".join(map(repr, list(folded.values())[:10]))
+    """A phrase that names the known names nearest to a wrong one, or some of them."""
+    known = list(known)
+    if close := close_names(name, known):
+        return "the nearest known: " + ", ".join(map(repr, close))
+    return "known: " + ", ".join(map(repr, known[:10]))
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
@@ -37,11 +50,3 @@ def first_line(error: Exception) -> str:
     """What an error of a library says, in 300 characters at most; its type where it says nothing."""
     said = str(error).strip().splitlines()
     return shorten(said[0], 300, placeholder=" …") if said else type(error).__name__
-
-
-class NoSuchFieldError(UserError):
-    """A method has no field of that name to set."""
-
-
-class DivergedError(UserError):
-    """Training left the numbers: its loss or gradients are not finite any more."""

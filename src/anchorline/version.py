@@ -1,12 +1,15 @@
-"""Which code runs: its version and its commit."""
+"""Which code runs: its version, its commit, and the command that was given to it."""
 
 from __future__ import annotations
 
 import subprocess
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
 __version__ = "0.1.0"
+# What a page says of how it was made: the command line while `anchorline.cli.main` runs one.
+command_line: ContextVar[str] = ContextVar("command_line", default="Python API")
 
 
 @cache

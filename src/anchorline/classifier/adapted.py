@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -37,9 +37,9 @@ class FeaturePair:
     untouched: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class AdaptedClassifier:
-    """An encoder that a method has adapted to a list of classes.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Classifier:
+    """A pre-trained encoder with what a method has tuned, blended: logits over a list of classes.
 
     Attributes:
         encoder: the pre-trained one, untouched.
@@ -47,13 +47,8 @@ class AdaptedClassifier:
         classes: names; logits have their order.
         templates: the captions of a class, each with one `{}`.
         captions: class vectors of the untouched encoder, unit, float32 [C, D].
-        learnt_from: hashes of the images and labels of train and val.
         tuned: the trained tensors by name, before blending.
         alpha: the strength of the blend, the share of the pre-trained part.
-        chosen: hyper-parameters that were chosen on val.
-        seconds: wall time of adapting, the features of train and val included; see `adapt`.
-        threshold: the maximum softmax probability that 95 % of the validation images reach.
-        peak_memory: MiB while adapting: of the device if it is a GPU, else of the process (resident).
         seed: of all random numbers.
     """
 
@@ -62,13 +57,8 @@ class AdaptedClassifier:
     classes: tuple[str, ...]
     templates: tuple[str, ...]
     captions: Tensor
-    learnt_from: dict[str, str]
     tuned: dict[str, Tensor]
     alpha: float
-    chosen: dict[str, float]
-    seconds: float
-    threshold: float
-    peak_memory: float
     seed: int
 
     @property
@@ -76,7 +66,7 @@ class AdaptedClassifier:
         """How many numbers were trained."""
         return sum(tensor.numel() for tensor in self.tuned.values())
 
-    def at(self, alpha: float) -> AdaptedClassifier:
+    def at(self, alpha: float) -> Self:
         """The same at another strength of its blend; nothing is trained anew."""
         return replace(self, alpha=alpha)
 
@@ -156,12 +146,6 @@ class AdaptedClassifier:
     def _class_vectors(self) -> Tensor:
         return self.adaptation.class_vectors().cpu()
 
-    def predict(
-        self, images: Iterable[str | Path], bad_images: Literal["error", "skip"] = "error"
-    ) -> Iterator[Prediction]:
-        """What it says of image files, in their order; see `anchorline.classifier.prediction.predict`."""
-        return predict(self, images, bad_images)
-
     def features_of(self, pixels: Pixels) -> FeaturePair:
         """uint8 [N, H, W, 3], decoded with the encoder's geometry -> features."""
         adapted = self.image_encoder.encode_images(pixels)
@@ -174,10 +158,41 @@ class AdaptedClassifier:
         return self.logits(self.features_of(pixels))
 
 
-class AdaptedImages:
-    """The image side of an adapted classifier, as a feature store wants it."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AdaptedClassifier(Classifier):
+    """A classifier, and how it came to be.
 
-    def __init__(self, classifier: AdaptedClassifier) -> None:
+    Attributes:
+        learnt_from: hashes of the images and labels of train and val.
+        chosen: hyper-parameters that were chosen on val.
+        seconds: wall time of adapting, the features of train and val included; see `adapt`.
+        threshold: the maximum softmax probability that 95 % of the validation images reach.
+        peak_memory: MiB while adapting: of the device if it is a GPU, else of the process (resident).
+    """
+
+    learnt_from: dict[str, str]
+    chosen: dict[str, float]
+    seconds: float
+    threshold: float
+    peak_memory: float
+
+    @classmethod
+    def of(cls, classifier: Classifier, **record: Any) -> Self:
+        """A classifier with its record: the attributes that `Classifier` lacks."""
+        own = {field.name: getattr(classifier, field.name) for field in fields(Classifier)}
+        return cls(**own, **record)
+
+    def predict(
+        self, images: Iterable[str | Path], bad_images: Literal["error", "skip"] = "error"
+    ) -> Iterator[Prediction]:
+        """What it says of image files, in their order; see `anchorline.classifier.prediction.predict`."""
+        return predict(self, images, bad_images)
+
+
+class AdaptedImages:
+    """The image side of a classifier, as a feature store wants it."""
+
+    def __init__(self, classifier: Classifier) -> None:
         self._adaptation = classifier.adaptation
         encoder = classifier.encoder
         self.device: torch.device = encoder.device

@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 _AT_ONCE = 64  # images in memory
 
 
-class Classifier(Protocol):
+class Predictor(Protocol):
     """What prediction needs of a classifier; see `anchorline.classifier.adapted.AdaptedClassifier`."""
 
     @property
@@ -58,7 +58,7 @@ class Prediction:
 
 
 def predict(
-    classifier: Classifier,
+    classifier: Predictor,
     images: Iterable[str | Path],
     bad_images: Literal["error", "skip"] = "error",
     skipped: list[str] | None = None,
@@ -87,7 +87,7 @@ def predict(
             raise UserError(f"{broken}; mend it, or leave it out with --bad-images skip")
 
 
-def _decoded(classifier: Classifier, path: str) -> Pixels | str:
+def _decoded(classifier: Predictor, path: str) -> Pixels | str:
     """The pixels of a file, or why there are none."""
     try:
         return decode_image(Path(path).read_bytes(), classifier.geometry)
@@ -97,7 +97,7 @@ def _decoded(classifier: Classifier, path: str) -> Pixels | str:
         return f"{path} {error}"
 
 
-def _predictions(classifier: Classifier, images: list[tuple[str, Pixels]]) -> Iterator[Prediction]:
+def _predictions(classifier: Predictor, images: list[tuple[str, Pixels]]) -> Iterator[Prediction]:
     logits = classifier.logits_of(np.stack([pixels for _, pixels in images]))
     confidence, best = scores.msp(logits), logits.argmax(1)
     for (path, _), sure, index in zip(images, confidence.tolist(), best.tolist(), strict=True):

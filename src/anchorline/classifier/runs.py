@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.loading import load_encoder
-from anchorline.engine.storage import write_tensors, write_text
+from anchorline.engine.jobs import Job, read_json
+from anchorline.engine.storage import write_tensors
 from anchorline.errors import UserError
 from anchorline.methods.settings import from_json, to_json
 from anchorline.methods.table import Method
@@ -60,42 +62,58 @@ def request_of(classifier: AdaptedClassifier) -> dict[str, Any]:
     )
 
 
-def configuration_hash(facts: dict[str, Any]) -> str:
-    """Hex sha256 (16 digits) of a request."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+def job_of(classifier: AdaptedClassifier, run: Path) -> Job:
+    """The job whose answer a classifier is, in a run directory."""
+    return Job(request_of(classifier), run / CONFIGURATION)
 
 
 def save(classifier: AdaptedClassifier, run: Path) -> None:
     """Write the run directory: tuned tensors and, last, the configuration. Raises `UserError`."""
     (run / CONFIGURATION).unlink(missing_ok=True)  # never beside the tensors of another request
     write_tensors(run / TENSORS, classifier.tuned)
-    asked = request_of(classifier)
-    facts = {
+    job_of(classifier, run).put({
         "anchorline": __version__,
         "commit": commit(),
-        "configuration_hash": configuration_hash(asked),
-        **asked,
         "alpha": classifier.alpha,
         "chosen": classifier.chosen,
         "seconds": classifier.seconds,
         "threshold": classifier.threshold,
         "peak_memory": classifier.peak_memory,
-    }
-    write_text(run / CONFIGURATION, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    })  # fmt: skip
 
 
-def finished(run: Path, asked: dict[str, Any]) -> bool:
-    """Whether the directory holds the answer to this very request."""
+@dataclass(frozen=True)
+class Record:
+    """What config.json tells of a finished run, without its tensors.
+
+    Attributes:
+        run: the directory.
+        method: the row, as it was then.
+        seed: of all random numbers.
+        chosen: what val has chosen.
+        seconds: wall time of adapting.
+        encoder_hash: of the encoder that was adapted.
+        identity: hash of the request.
+    """
+
+    run: Path
+    method: Method
+    seed: int
+    chosen: dict[str, float]
+    seconds: float
+    encoder_hash: str
+    identity: str
+
+
+def read_record(run: Path) -> Record | None:
+    """The record of a run directory; None where there is no finished run of a classifier."""
+    facts = read_json(run / CONFIGURATION)
     try:
-        facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
-        return bool(facts["configuration_hash"] == configuration_hash(asked)) and (run / TENSORS).is_file()
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def holds_another(run: Path, asked: dict[str, Any]) -> bool:
-    """Whether the directory holds a finished run of another request."""
-    return (run / CONFIGURATION).is_file() and not finished(run, asked)
+        method = from_json(facts["method"])
+        rest = {name: facts[name] for name in ("seed", "chosen", "seconds", "encoder_hash")}
+        return Record(run, method, identity=facts["configuration_hash"], **rest)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def no_run(run: Path, error: Exception, kind: str = "run") -> UserError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from anchorline.cli.options import SuiteOptions
+from anchorline.cli.options import Device, EncoderName, MemoryLimit, Overwrite, SuiteOptions
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,7 @@ class Continual:
     """Learn the classes task after task, measure what is forgotten and what is lost on the way."""
 
     data: tyro.conf.OmitArgPrefixes[SuiteOptions]
-    encoder: str = "pictogram-clip"
-    """pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR."""
+    encoder: EncoderName = "pictogram-clip"
     tasks: int = 10
     """Into how many tasks of two classes or more the classes are cut, in an order drawn by seed."""
     method: tuple[str, ...] = ()
@@ -31,14 +30,12 @@ class Continual:
     out: Path = Path("runs/continual")
     """Directory for results.csv, matrix.csv, report.html and one run a method and seed; the same command goes
     on from what is there."""
-    device: str = ""
-    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
-    memory_limit: float = 4.0
-    """GiB of decoded images to hold in memory; beyond it they lie in a temporary file."""
+    overwrite: Overwrite = False
+    device: Device = ""
+    memory_limit: MemoryLimit = 4.0
 
 
 def continual(command: Continual) -> None:
-    # Imported here: they take seconds, and --help, which needs the class above, must not wait for them.
     from rich import box
     from rich.table import Table
 
@@ -64,13 +61,13 @@ def continual(command: Continual) -> None:
             seeds=shared.seeds_of(command.seeds),
             store=shared.store_of(command.memory_limit),
             narrator=narrator,
+            overwrite=command.overwrite,
         )
-    console = shared.console()
     sheet = final_sheet(points_of(found.rows))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for number, heading in enumerate(sheet.columns):
         table.add_column(heading, justify="right" if number else "left", no_wrap=number == 0)
     for cells in sheet.rows:
         table.add_row(*cells)
-    console.print(table)
-    console.print(f"Report: {found.report.resolve()}", markup=False, highlight=False, soft_wrap=True)
+    shared.console().print(table)
+    shared.print_line(f"Report: {found.report.resolve()}")

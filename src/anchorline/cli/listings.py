@@ -1,19 +1,34 @@
-"""What the commands `methods` and `encoders` print."""
+"""The commands `methods` and `encoders`: what there is to choose from."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from anchorline.cli.arguments import Encoders, Methods
-from anchorline.encoders.loading import BUNDLED
 from anchorline.errors import UserError
-from anchorline.methods.table import METHODS
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Print the table of methods."""
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """List the encoders that --encoder takes."""
+
+    name: tyro.conf.Positional[str] = ""
+    """Show the pre-trained weights of the open_clip architectures that have this in their name."""
 
 
 def methods(command: Methods) -> None:
     """A method is four choices: the table of them."""
+    from anchorline.methods.table import METHODS
+
     console = Console()
     table = Table(
         Column("method", no_wrap=True), "trained", Column("objective", min_width=len("cross-entropy")),
@@ -31,6 +46,8 @@ def methods(command: Methods) -> None:
 
 def encoders(command: Encoders) -> None:
     import open_clip
+
+    from anchorline.encoders.loading import BUNDLED
 
     console, name = Console(), command.name
     if not name:

@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-import importlib
 import os
+import shlex
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Union
 
 import tyro
 from rich.console import Console
 
-from anchorline.cli.arguments import (
-    Ablate,
-    Adapt,
-    Compare,
-    Encoders,
-    Evaluate,
-    Map,
-    Methods,
-    Predict,
-    Report,
-    Suites,
-)
-from anchorline.cli.continual import Continual
-from anchorline.cli.reproduce import Reproduce
-from anchorline.cli.segment import Segment
+from anchorline.cli.ablate import Ablate, ablate
+from anchorline.cli.adapt import Adapt, adapt
+from anchorline.cli.compare import Compare, compare
+from anchorline.cli.continual import Continual, continual
+from anchorline.cli.evaluate import Evaluate, evaluate
+from anchorline.cli.listings import Encoders, Methods, encoders, methods
+from anchorline.cli.map import Map, draw_map
+from anchorline.cli.predict import Predict, predict
+from anchorline.cli.report import Report, report
+from anchorline.cli.reproduce import Reproduce, reproduce
+from anchorline.cli.segment import Segment, segment
+from anchorline.cli.suite_listing import Suites, suites
 from anchorline.errors import UserError
-from anchorline.version import __version__
+from anchorline.version import __version__, command_line
 
-Command = (
-    Compare | Adapt | Predict | Evaluate | Segment | Continual | Ablate | Map | Report | Reproduce
-    | Methods | Encoders | Suites
-)  # fmt: skip
-_WORK: dict[type, tuple[str, str]] = {  # module of this package, and function that is called
-    Compare: ("commands", "compare"),
-    Adapt: ("commands", "adapt"),
-    Predict: ("predicting", "predict"),
-    Evaluate: ("commands", "evaluate"),
-    Segment: ("segmentation", "segment"),
-    Continual: ("continual", "continual"),
-    Ablate: ("studies", "ablate"),
-    Map: ("studies", "draw_map"),
-    Report: ("studies", "report"),
-    Reproduce: ("reproduce", "reproduce"),
-    Methods: ("listings", "methods"),
-    Encoders: ("listings", "encoders"),
-    Suites: ("suite_listing", "suites"),
+_COMMANDS: dict[type, Callable[[Any], None]] = {  # in the order of --help
+    Compare: compare,
+    Adapt: adapt,
+    Predict: predict,
+    Evaluate: evaluate,
+    Segment: segment,
+    Continual: continual,
+    Ablate: ablate,
+    Map: draw_map,
+    Report: report,
+    Reproduce: reproduce,
+    Methods: methods,
+    Encoders: encoders,
+    Suites: suites,
 }
+_ANY: Any = Union[tuple(_COMMANDS)]  # noqa: UP007, it is computed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,16 +66,18 @@ def _obey(arguments: list[str]) -> None:
     if arguments == ["--version"]:
         print(f"anchorline {__version__}")
         return
-    command: Command = tyro.cli(
-        Command,
+    command = tyro.cli(
+        _ANY,
         prog="anchorline",
         description="Adapt a text-image encoder to your images without losing what it already knew.",
         args=_joined(arguments),
         config=(tyro.conf.ConsolidateSubcommandArgs,),
     )
-    # Imported here: they take seconds, and --help must not wait for them.
-    module, work = _WORK[type(command)]
-    getattr(importlib.import_module(f"anchorline.cli.{module}"), work)(command)
+    asked = command_line.set(shlex.join(["anchorline", *arguments]))
+    try:
+        _COMMANDS[type(command)](command)
+    finally:
+        command_line.reset(asked)
 
 
 _GATHERED = ("--shift", "--outlier", "--near", "--method", "--set", "--corruption", "--subset")

@@ -1,4 +1,4 @@
-"""What several commands take: which images, and what to measure on them."""
+"""What several commands take: which images, what to measure, and fields that mean the same in each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,32 @@ from typing import Annotated, Literal
 import tyro
 
 _Folders = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=DIR [NAME=DIR …]")]
+
+EncoderName = Annotated[
+    str,
+    tyro.conf.arg(
+        help="pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR."
+    ),
+]
+MovedEncoder = Annotated[
+    str, tyro.conf.arg(help="Where the encoder is now, if not where it was adapted from.")
+]
+Device = Annotated[str, tyro.conf.arg(help="cpu, cuda, cuda:1 …; left out: the GPU if there is one.")]
+MemoryLimit = Annotated[
+    float,
+    tyro.conf.arg(help="GiB of decoded images to hold in memory; beyond it they lie in a temporary file."),
+]
+Overwrite = Annotated[
+    bool,
+    tyro.conf.arg(
+        help="Replace what lies in the directory where it is of another suite or encoder, and runs with "
+        "other settings; left out: such a directory is refused."
+    ),
+]
+Trackers = Annotated[
+    tuple[Literal["tensorboard", "trackio", "wandb"], ...],
+    tyro.conf.arg(help="Also log training to these: tensorboard, wandb, trackio (each needs its package)."),
+]
 
 
 @dataclass(frozen=True)

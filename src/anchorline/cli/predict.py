@@ -7,44 +7,76 @@ import dataclasses
 import json
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 
-from anchorline.classifier import prediction as predicting
-from anchorline.classifier.prediction import Prediction, found_images
-from anchorline.classifier.runs import load
-from anchorline.cli.arguments import Predict
-from anchorline.encoders.loading import load_encoder
+import tyro
+
+from anchorline.cli.options import Device, MovedEncoder
 from anchorline.errors import UserError
-from anchorline.tasks import segmentation
-from anchorline.tasks.segmentation import AdaptedSegmenter, DrawnMask, is_segmentation_run, predict_masks
+
+
+@dataclasses.dataclass(frozen=True)
+class Predict:
+    """Classify images with an adapted classifier; what it does not know is "unknown". Or draw the masks of a
+    segmentation."""
+
+    run: tyro.conf.Positional[Path]
+    """A run directory of 'adapt', 'compare' or 'segment'."""
+    images: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Files, folders (searched through) and patterns such as 'photos/*.jpg'; "-" reads paths from standard
+    input."""
+    format: Literal["csv", "jsonl"] = "csv"
+    """Of the lines on standard output."""
+    out: Path | None = None
+    """Of a segmentation: directory for masks/ (PNGs of class indices) and overlays/ (the image, coloured)."""
+    bad_images: Literal["error", "skip"] = "error"
+    """What to do with images that cannot be read."""
+    encoder: MovedEncoder = ""
+    device: Device = ""
 
 
 def predict(command: Predict) -> None:
-    drawing = is_segmentation_run(command.run)
-    if command.out and not drawing:
-        raise UserError(f"--out is for the masks of a segmentation, and {command.run} is none; leave it out")
-    if drawing and command.out is None:
-        raise UserError(f"{command.run} is a segmentation; say with --out DIR where its masks are to lie")
-    if drawing and command.encoder:
-        raise UserError(f"{command.run} is a segmentation, whose backbone is its own; leave --encoder out")
-    device = command.device or None
-    encoder = load_encoder(command.encoder, device) if command.encoder else None
-    adapted = segmentation.load(command.run, device=device) if drawing else load(command.run, encoder, device)
+    from anchorline.classifier.prediction import found_images
+    from anchorline.tasks.segmentation import is_segmentation_run
+
+    load = _segmenter if is_segmentation_run(command.run) else _classifier
+    kind, predictions = load(command)
     if not command.images:
         raise UserError('no images are given; name files, folders or patterns, or "-" for standard input')
     names = (name for given in command.images for name in (_lines() if given == "-" else [given]))
-    images = found_images(names)
     skipped: list[str] = []
-    if isinstance(adapted, AdaptedSegmenter):
-        assert command.out is not None
-        masks = predict_masks(adapted, images, command.out, command.bad_images, skipped)
-        _print_lines(command.format, DrawnMask, masks)
-    else:
-        found = predicting.predict(adapted, images, command.bad_images, skipped)
-        _print_lines(command.format, Prediction, found)
+    found = predictions(found_images(names), bad_images=command.bad_images, skipped=skipped)
+    _print_lines(command.format, kind, found)
     for sentence in skipped:
         warnings.warn(f"left out: {sentence}", stacklevel=1)
+
+
+def _classifier(command: Predict) -> tuple[type[Any], Callable[..., Iterator[Any]]]:
+    """The dataclass of a line, and what makes them of images. Raises `UserError`."""
+    from anchorline.classifier.prediction import Prediction
+    from anchorline.classifier.prediction import predict as predictions
+    from anchorline.classifier.runs import load
+    from anchorline.encoders.loading import load_encoder
+
+    if command.out:
+        raise UserError(f"--out is for the masks of a segmentation, and {command.run} is none; leave it out")
+    device = command.device or None
+    encoder = load_encoder(command.encoder, device) if command.encoder else None
+    return Prediction, partial(predictions, load(command.run, encoder, device))
+
+
+def _segmenter(command: Predict) -> tuple[type[Any], Callable[..., Iterator[Any]]]:
+    """The same of a segmentation, whose lines name the masks that were drawn. Raises `UserError`."""
+    from anchorline.tasks.segmentation import DrawnMask, predict_masks
+
+    if command.out is None:
+        raise UserError(f"{command.run} is a segmentation; say with --out DIR where its masks are to lie")
+    if command.encoder:
+        raise UserError(f"{command.run} is a segmentation, whose backbone is its own; leave --encoder out")
+    return DrawnMask, partial(predict_masks, command.run, out=command.out, device=command.device or None)
 
 
 def _lines() -> Iterator[str]:

@@ -8,6 +8,8 @@ from typing import Literal
 
 import tyro
 
+from anchorline.cli.options import Device
+
 
 @dataclass(frozen=True)
 class Reproduce:
@@ -26,12 +28,10 @@ class Reproduce:
     out: Path | None = None
     """Directory of the results (left out: runs/reproduce/NAME, or NAME-tiny); the same command goes on from
     what is there."""
-    device: str = ""
-    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
+    device: Device = ""
 
 
 def reproduce(command: Reproduce) -> None:
-    # Imported here: --help must not wait for torch.
     from anchorline.cli import shared
     from anchorline.experiments.recipes import Request, find_recipe
 
@@ -52,7 +52,7 @@ def reproduce(command: Reproduce) -> None:
                 narrator=narrator,
             )
         )
-    shared.console().print(f"Report: {page.resolve()}", markup=False, highlight=False, soft_wrap=True)
+    shared.print_line(f"Report: {page.resolve()}")
 
 
 def _list() -> None:
@@ -76,6 +76,6 @@ def _list() -> None:
             console.print(Padding(line, (0, 0, 0, 4)), markup=False)
     console.print(
         "'anchorline reproduce NAME --root DIR' runs one; --scale tiny tries it without data. The file of "
-        "each in anchorline/recipes tells the protocol.",
+        "each in anchorline/experiments/recipes tells the protocol.",
         markup=False,
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from anchorline.cli.options import Device, Overwrite, Trackers
 
 if TYPE_CHECKING:
     from anchorline.suites.masks.suite import SegmentationSuite
@@ -56,16 +58,14 @@ class Segment:
     out: Path = Path("runs/segment")
     """Directory for results.csv, report.html and one run a method and seed; the same command goes on from
     what is there."""
-    track: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
-    """Also log training to these: tensorboard, wandb, trackio (each needs its package)."""
-    device: str = ""
-    """cpu, cuda, cuda:1 …; left out: the GPU if there is one."""
+    overwrite: Overwrite = False
+    track: Trackers = ()
+    device: Device = ""
     memory_limit: float = 4.0
     """GiB of a set's decoded images to hold in memory; beyond it they lie in temporary files."""
 
 
 def segment(command: Segment) -> None:
-    # Imported here: they take seconds, and --help, which needs the class above, must not wait for them.
     from anchorline.cli import shared
     from anchorline.tasks.segmentation import PAPER_FOUR, Architecture, compare, load_backbone
     from anchorline.tasks.segmentation.tables import screen_table
@@ -88,19 +88,17 @@ def segment(command: Segment) -> None:
             memory_limit=int(command.memory_limit * 2**30),
             narrator=narrator,
             trackers=command.track,
+            overwrite=command.overwrite,
         )
-    console = shared.console()
-    console.print(screen_table(found.rows))
-    for note in suite.notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
-    console.print(f"Report: {found.report.resolve()}", markup=False, highlight=False, soft_wrap=True)
+    shared.console().print(screen_table(found.rows))
+    shared.print_notes(suite.notes)
+    shared.print_line(f"Report: {found.report.resolve()}")
 
 
 def _rows(command: Segment) -> list[SegmentationMethod]:
     """The rows with the settings put in. A setting that fits none of them is an error."""
     from anchorline.cli.shared import settings_of
-    from anchorline.methods.segmentation_settings import override
-    from anchorline.methods.settings import override_each
+    from anchorline.methods.settings import override, override_each
     from anchorline.tasks.segmentation import METHODS, SHOWN, find_method
 
     names = METHODS if "all" in command.method else command.method or SHOWN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
@@ -15,9 +15,9 @@ from anchorline.methods.settings import override, override_each, validate
 from anchorline.methods.table import METHODS, Method, find_method
 
 
-def settings_of(given: Sequence[str]) -> dict[str, str]:
-    """["training.epochs=5"] -> {"training.epochs": "5"}. Raises `UserError`."""
-    values: dict[str, str] = {}
+def settings_of(given: Sequence[str], constraint: str = "") -> dict[str, str]:
+    """["training.epochs=5"], "ftp" -> {"constraint": "ftp", "training.epochs": "5"}. Raises `UserError`."""
+    values = {"constraint": constraint} if constraint else {}
     for setting in given:
         path, equals, value = setting.partition("=")
         if not equals:
@@ -51,6 +51,16 @@ def narrator() -> AbstractContextManager[Narrator]:
 def console() -> Console:
     # Names of folders are text: ":cat:" and "[b]" stay what they are.
     return Console(emoji=False, quiet=not is_main_process())
+
+
+def print_line(line: str) -> None:
+    """One line, however narrow the terminal: names of files in it can be copied."""
+    console().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        console().print(f"note: {note}", markup=False, highlight=False)
 
 
 def store_of(memory_limit: float) -> FeatureStore:

@@ -1,25 +1,43 @@
-"""What the command `suites` prints: the suites in the package, and public benchmarks that lie on disk."""
+"""The command `suites`: the suites in the package, and public benchmarks that lie on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from anchorline.cli.arguments import Suites
 from anchorline.errors import UserError, suggestion
-from anchorline.suites import SUITES, Suite
-from anchorline.suites.benchmarks import BENCHMARKS, MASKED, Benchmark, Part, Split, State, check, check_part
-from anchorline.suites.labels import counted
+
+if TYPE_CHECKING:
+    from anchorline.suites import Suite
+    from anchorline.suites.benchmarks import Benchmark, Part, Split, State
 
 _MANY = 8  # names; of a longer list the first stands for all
 
 
+@dataclass(frozen=True)
+class Suites:
+    """List the suites: those in the package, and public benchmarks that you have on disk."""
+
+    name: tyro.conf.Positional[str] = ""
+    """Say where to get each part of this benchmark, and how it must lie."""
+    root: Path | None = None
+    """Check what of it lies in this directory."""
+    download: bool = False
+    """Get into --root what may be downloaded without asking anybody."""
+
+
 def suites(command: Suites) -> None:
+    from anchorline.suites import SUITES
+    from anchorline.suites.benchmarks import BENCHMARKS, MASKED, Split, check, check_part
+
     name, root = command.name, command.root
     if command.download and (not name or root is None):
         raise UserError(
@@ -74,6 +92,8 @@ def _bundled(name: str, suite: Suite) -> None:
 
 def _known() -> None:
     """The benchmarks in a table."""
+    from anchorline.suites.benchmarks import BENCHMARKS, MASKED
+
     table = Table(
         Column("suite", no_wrap=True), "classes",
         Column("shifts", overflow="fold"), Column("outlier sets", overflow="fold"),
@@ -176,6 +196,8 @@ def _download(states: Callable[[Path], list[State]], top: Path) -> list[str]:
 
 def _report(name: str, root: Path, states: list[State]) -> None:
     """Which sets are whole."""
+    from anchorline.suites.labels import counted
+
     table = Table(
         Column("for", no_wrap=True), "data set", Column("state", overflow="fold"),
         box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,

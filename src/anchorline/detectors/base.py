@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -37,6 +38,8 @@ class Detector:
         fit: (data, **hyper-parameters) -> a score of evidence in which every class competes. Raises
             `UnfitError`.
         space: hyper-parameters and the values to try; val chooses.
+        without_train: whether it is also measured where there is no train and no val.
+        temperature: of the softmax that it takes, if it takes one and none is chosen.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Detector:
     reads: Literal["logits", "features", "text"]
     fit: Callable[..., Score]
     space: Callable[[FitData], Space] = _nothing
+    without_train: bool = False
+    temperature: float = math.nan
 
 
 def drawn(count: int, most: int) -> Tensor:

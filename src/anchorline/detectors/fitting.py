@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from itertools import product
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from anchorline.detectors.base import Detector, Score, UnfitError, drawn
 from anchorline.detectors.evidence import DetectorInputs, FitData, competing, take
 from anchorline.detectors.table import DETECTORS
-from anchorline.errors import UserError
+from anchorline.errors import UserError, close_names
 from anchorline.metrics.detection import auroc
 
 _CHOOSING = 2000  # images of val, and synthetic outliers, that hyper-parameters are chosen on
@@ -62,7 +61,7 @@ def fit_all(data: FitData, names: Sequence[str] | None = None) -> tuple[list[Fit
     """
     for name in names or ():
         if name not in DETECTORS:
-            near = get_close_matches(name, DETECTORS, cutoff=0.4)
+            near = close_names(name, DETECTORS)
             raise UserError(
                 f"there is no detector {name!r}; choose among {', '.join(near or sorted(DETECTORS))}"
             )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from anchorline.detectors import gaussians, on_features, on_logits, on_text
 from anchorline.detectors.base import Detector
+from anchorline.engine.plugins import Table
+from anchorline.metric import MCM_TEMPERATURE, MSP_TEMPERATURE
 
-DETECTORS: dict[str, Detector] = {
-    detector.name: detector
+DETECTORS: Table[Detector] = Table(
+    (detector.name, detector)
     for detector in (
         Detector(
             "msp",
@@ -14,6 +16,8 @@ DETECTORS: dict[str, Detector] = {
             "Hendrycks & Gimpel 2017, arXiv 1610.02136",
             "logits",
             on_logits.msp,
+            without_train=True,
+            temperature=MSP_TEMPERATURE,
         ),
         Detector(
             "max-logit",
@@ -21,6 +25,7 @@ DETECTORS: dict[str, Detector] = {
             "Hendrycks et al. 2022, arXiv 1911.11132",
             "logits",
             on_logits.max_logit,
+            without_train=True,
         ),
         Detector(
             "energy",
@@ -28,6 +33,7 @@ DETECTORS: dict[str, Detector] = {
             "Liu et al. 2020, arXiv 2010.03759",
             "logits",
             on_logits.energy,
+            without_train=True,
         ),
         Detector(
             "entropy",
@@ -35,6 +41,7 @@ DETECTORS: dict[str, Detector] = {
             "Chan et al. 2021, arXiv 2012.06575",
             "logits",
             on_logits.entropy,
+            without_train=True,
         ),
         Detector(
             "gen",
@@ -135,6 +142,8 @@ DETECTORS: dict[str, Detector] = {
             "Ming et al. 2022, arXiv 2211.13445",
             "text",
             on_text.mcm,
+            without_train=True,
+            temperature=MCM_TEMPERATURE,
         ),
         Detector(
             "gl-mcm",
@@ -152,4 +161,4 @@ DETECTORS: dict[str, Detector] = {
             on_text.neglabel_space,
         ),
     )
-}
+)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from anchorline.engine.storage import READABLE
-from anchorline.errors import UserError
+from anchorline.engine.storage import replacing, save_readable
 from anchorline.suites.images.decode import BadImage
 
 
@@ -59,18 +56,6 @@ def write_features(file: Path, features: Features) -> None:
         "bad": json.dumps([asdict(b) for b in features.bad]),
         "seconds": f"{features.seconds:.3f}",
     }
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        os.close(handle)
-        try:
-            save_file({"vectors": features.vectors.contiguous()}, unfinished, metadata=facts)
-            Path(unfinished).chmod(READABLE)
-            Path(unfinished).replace(file)
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
-    except (OSError, SafetensorError) as error:
-        raise UserError(
-            f"cannot keep features in {file.parent} ({error}); make room there, or set ANCHORLINE_CACHE to "
-            "a directory that can be written"
-        ) from error
+    advice = "make room there, or set ANCHORLINE_CACHE to a directory that can be written"
+    with replacing(file, advice) as unfinished:
+        save_readable({"vectors": features.vectors.contiguous()}, unfinished, facts)

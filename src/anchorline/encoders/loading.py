@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ import torch
 from anchorline.encoders.captions import GENERAL_TEMPLATES
 from anchorline.encoders.encoder import Encoder
 from anchorline.engine.distributed import on_cpu
-from anchorline.errors import UserError, first_line
+from anchorline.errors import UserError, close_names, first_line
 from anchorline.suites.images.decode import Geometry
 
 BUNDLED = "pictogram-clip"
@@ -104,7 +103,7 @@ def _parse(name: str) -> tuple[str, str, str | None]:
         return schema, name, None
     architecture = schema.replace("/", "-")  # ViT-B/32, as the papers write it
     if architecture not in open_clip.list_models():
-        near = difflib.get_close_matches(schema, [BUNDLED, *open_clip.list_models()], n=3, cutoff=0.4)
+        near = close_names(schema, [BUNDLED, *open_clip.list_models()])
         hint = f"; near it: {', '.join(near)}" if near else ""
         raise UserError(f"unknown encoder {name!r}{hint}; 'anchorline encoders' lists those that are known")
     if colon and not _is_file(rest):

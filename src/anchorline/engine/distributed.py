@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
 
 TIMEOUT = timedelta(hours=24)
 
@@ -31,6 +34,19 @@ def main_process_first() -> Iterator[None]:
     # Encoding a large set can take hours, and the others wait.
     with PartialState(cpu=on_cpu(), timeout=TIMEOUT).main_process_first():
         yield
+
+
+def from_main_process(decide: Callable[[], T]) -> T:
+    """What the first process decides, on every process: the others wait for it and do not ask themselves."""
+    if not is_distributed():
+        return decide()
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    PartialState(cpu=on_cpu(), timeout=TIMEOUT)
+    decided: list[Any] = [decide() if is_main_process() else None]
+    broadcast_object_list(decided)
+    return cast(T, decided[0])
 
 
 def on_cpu() -> bool:

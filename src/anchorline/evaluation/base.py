@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+
+from torch import Tensor
 
 from anchorline.classifier.adapted import AdaptedClassifier
-from anchorline.detectors import FittedDetector
+from anchorline.detectors import FittedDetector, scores
 from anchorline.errors import UserError
 from anchorline.evaluation.outputs import Outputs
 from anchorline.metrics.bootstrap import Resamples
@@ -68,6 +71,13 @@ class Evaluation:
     detectors: Sequence[FittedDetector] = ()
     options: Options = field(default_factory=Options)
     resamples: Resamples = field(default_factory=Resamples)
+
+    @cached_property
+    def scores(self) -> dict[str, dict[str, Tensor]]:
+        """Of each image of test and of each outlier set, by set and detector, float64 [N]; higher: more
+        in-distribution. A detector that cannot be fitted on the classes of a set has no entry there."""
+        sets = ("test", *self.suite.outliers) if self.suite.outliers else ()
+        return {name: scores(self.detectors, self.outputs[name]) for name in sets}
 
     def labelled(self) -> dict[str, Outputs]:
         """Test and the shifts, by name."""

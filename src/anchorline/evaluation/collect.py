@@ -23,7 +23,6 @@ from anchorline.suites.suite import Suite
 
 SYNTHETIC = 1000  # images of val, at most, from which synthetic outliers are made
 FITTED = 50_000  # images of train, at most, that detectors are fitted on
-UNFITTED = ("msp", "max-logit", "energy", "entropy", "mcm")  # detectors that need no train and no val
 
 
 def collect(
@@ -56,7 +55,8 @@ def collect(
     left_out: dict[str, str] = {}
     if suite.outliers:
         known = _known(classifier, suite, store, train, val)
-        detectors, left_out = detection.fit_all(known, None if len(suite.train) else UNFITTED)
+        unfitted = [name for name, row in detection.DETECTORS.items() if row.without_train]
+        detectors, left_out = detection.fit_all(known, None if len(suite.train) else unfitted)
     return Evaluation(
         classifier,
         suite,

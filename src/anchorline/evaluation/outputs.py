@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from anchorline.classifier.adapted import AdaptedClassifier, FeaturePair
+from anchorline.classifier.adapted import Classifier, FeaturePair
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.parallel import Progress
 from anchorline.metrics import scores
@@ -57,7 +57,7 @@ class Outputs:
         return self.predicted.eq(self.truth)
 
 
-def outputs_of(classifier: AdaptedClassifier, images: ImageSet, views: FeaturePair) -> Outputs:
+def outputs_of(classifier: Classifier, images: ImageSet, views: FeaturePair) -> Outputs:
     seen, cosines = classifier.view(views), classifier.cosines(views)
     logits = seen.logits
     if images.merged:
@@ -80,7 +80,7 @@ def _merged(values: Tensor, images: ImageSet) -> Tensor:
 
 
 def collect_outputs(
-    classifier: AdaptedClassifier,
+    classifier: Classifier,
     suite: Suite,
     store: FeatureStore,
     progress: Callable[[str], Progress | None] = lambda name: None,

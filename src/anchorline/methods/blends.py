@@ -5,9 +5,10 @@ Each blend has a strength α in [0, 1]: 0 is the adapted classifier alone, 1 the
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -35,51 +36,58 @@ class LinearOutputs:
         return self.images @ self.weight.T + self.bias
 
 
+@runtime_checkable
 class Blend(Protocol):
-    """A blend: `name` for the table; `alpha` is its strength, None if val is to choose it from `ALPHAS`."""
+    """A frozen dataclass, whose fields are the choices. A subclass gives `name`, `alpha`, and `weights` or
+    `view`."""
 
     @property
-    def name(self) -> str: ...
+    @abstractmethod
+    def name(self) -> str:
+        """For the table of methods."""
 
     @property
-    def alpha(self) -> float | None: ...
+    @abstractmethod
+    def alpha(self) -> float | None:
+        """Its strength; None if val is to choose it from `ALPHAS`."""
+
+    @property
+    def blends(self) -> bool:
+        """Whether its strength makes a difference."""
+        return True
+
+    @property
+    def mixes_weights(self) -> bool:
+        """Whether `weights` goes back towards the first values of what was trained."""
+        return False
 
     @property
     def needs_pretrained(self) -> bool:
         """Whether `view` looks at the pre-trained one."""
+        return False
 
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
     ) -> dict[str, Tensor]:
         """The tensors with which the adapted encoder runs, by name."""
+        return dict(tuned)
 
     def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:
         """One linear classifier on one kind of features, whose logits are the blend's."""
-
-
-class _TunedWeights:
-    """Of the blends that leave weights as they were tuned."""
-
-    def weights(
-        self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
-    ) -> dict[str, Tensor]:
-        return dict(tuned)
-
-
-@dataclass(frozen=True)
-class Unblended(_TunedWeights):
-    """The adapted classifier alone."""
-
-    name = "none"
-    alpha = 0.0
-    needs_pretrained = False
-
-    def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:
         return adapted
 
 
 @dataclass(frozen=True)
-class Weights:
+class Unblended(Blend):
+    """The adapted classifier alone."""
+
+    name = "none"
+    alpha = 0.0
+    blends = False
+
+
+@dataclass(frozen=True)
+class Weights(Blend):
     """WiSE-FT: θ = (1 - α) θ_adapted + α θ_pre-trained (arXiv 2109.01903, equation 1, whose α is 1 - ours).
 
     Attributes:
@@ -89,19 +97,16 @@ class Weights:
     alpha: float | None = None
 
     name = "weights"
-    needs_pretrained = False
+    mixes_weights = True
 
     def weights(
         self, tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], alpha: float
     ) -> dict[str, Tensor]:
         return {name: torch.lerp(tensor, pretrained[name], alpha) for name, tensor in tuned.items()}
 
-    def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:
-        return adapted
-
 
 @dataclass(frozen=True)
-class Residual(_TunedWeights):
+class Residual(Blend):
     """Residual: z = (1 - α) z_adapted + α z_pre-trained of unit vectors (arXiv 2403.10800, section 3.3).
 
     Attributes:
@@ -136,7 +141,7 @@ class Residual(_TunedWeights):
 
 
 @dataclass(frozen=True)
-class Logits(_TunedWeights):
+class Logits(Blend):
     """(1 - α) logits_adapted + α logits_pre-trained: an ensemble of the two classifiers.
 
     Attributes:
@@ -155,3 +160,11 @@ class Logits(_TunedWeights):
             torch.cat([(1 - alpha) * adapted.weight, alpha * pretrained.weight], dim=1),
             torch.lerp(adapted.bias, pretrained.bias, alpha),
         )
+
+
+choices = {  # after --set blend=
+    "none": Unblended(),
+    "weights": Weights(),
+    "residual": Residual(),
+    "logits": Logits(),
+}

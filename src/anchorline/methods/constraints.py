@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from glob import escape
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -15,42 +16,60 @@ from anchorline.constraints.base import AnchorOptions, Constrained
 from anchorline.methods.tunables import TunableModel
 
 
+@runtime_checkable
 class Constraint(Protocol):
-    """A frozen dataclass that says what holds the weights; its fields are the choices."""
+    """What holds the weights: a frozen dataclass, whose fields are the choices. A subclass gives `name` and
+    `wrap`."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """For the table of methods."""
 
-    @property
-    def learns_on_val(self) -> bool:
-        """Whether val trains something, beside choosing."""
-
+    @abstractmethod
     def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
         """The optimizer that trains an adaptation under this constraint; `validation` gives the loss of the
         next batch of val."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether there must be pre-trained weights to hold."""
+        return True
+
+    @property
+    def learns_on_val(self) -> bool:
+        """Whether val trains something, beside choosing."""
+        return False
+
+    def radii(self, optimizer: Optimizer) -> dict[str, float]:
+        """What the optimizer that `wrap` gave has learned: how far each parameter may be from its anchor, by
+        name, as the largest sum of absolute values of a row; {} if it learns no such thing."""
+        return {}
+
+    def continued(self) -> Constraint:
+        """The same for weights that start away from their anchor, since they go on from another training."""
+        return self
+
 
 @dataclass(frozen=True)
-class Unconstrained:
+class Unconstrained(Constraint):
     """Nothing holds the weights."""
 
     name = "none"
-    learns_on_val = False
+    holds = False
 
     def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
         return optimizer
 
 
-class _Wrapping:
+class _Wrapping(Constraint):
     """A constraint whose choices are its optimizer's arguments."""
 
-    aroundper: ClassVar[type[Constrained]]
-    learns_on_val = False
+    wrapper: ClassVar[type[Constrained]]
 
     def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
         named, where = _held(model)
-        return self.aroundper(optimizer, named, **vars(self), **where)
+        return self.wrapper(optimizer, named, **vars(self), **where)
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,7 @@ class ByL2SP(_Wrapping):
     decoupled: bool = False
 
     name = "l2-sp"
-    aroundper = L2SP
+    wrapper = L2SP
 
 
 @dataclass(frozen=True)
@@ -80,11 +99,11 @@ class ByMARSSP(_Wrapping):
     strength: float = 1e-4
 
     name = "mars-sp"
-    aroundper = MARSSP
+    wrapper = MARSSP
 
 
 @dataclass(frozen=True)
-class ByTPGM:
+class ByTPGM(Constraint):
     """Radii learned on batches of val (`anchorline.constraints.TPGM`).
 
     Attributes:
@@ -106,6 +125,9 @@ class ByTPGM:
         named, where = _held(model)
         return TPGM(optimizer, named, validation, **asdict(self), **where)
 
+    def radii(self, optimizer: Optimizer) -> dict[str, float]:
+        return cast(TPGM, optimizer).radii() if self.norm == "mars" else {}
+
 
 @dataclass(frozen=True)
 class ByFTP(_Wrapping):
@@ -122,7 +144,25 @@ class ByFTP(_Wrapping):
     exact: bool = False
 
     name = "ftp"
-    aroundper = FTP
+    wrapper = FTP
+
+    def radii(self, optimizer: Optimizer) -> dict[str, float]:
+        return cast(FTP, optimizer).radii()
+
+    def continued(self) -> Constraint:
+        return _ContinuedFTP(self.k, self.radius_lr, self.exact)
+
+
+class _ContinuedFTP(ByFTP):
+    """FTP whose radii start where the weights are.
+
+    They would start at the anchor, and the first step would throw all weights back there.
+    """
+
+    def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
+        made = cast(FTP, super().wrap(optimizer, model, validation))
+        made.start_from_here()
+        return made
 
 
 @dataclass(frozen=True)
@@ -136,7 +176,7 @@ class BySPD(_Wrapping):
     strength: float = 1.0
 
     name = "spd"
-    aroundper = SPD
+    wrapper = SPD
 
 
 def _held(model: TunableModel) -> tuple[list[tuple[str, Any]], AnchorOptions]:
@@ -145,3 +185,13 @@ def _held(model: TunableModel) -> tuple[list[tuple[str, Any]], AnchorOptions]:
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     free = [escape(name) for name, _ in named if name not in anchors]
     return named, {"anchor": anchors, "exclude": free}
+
+
+choices = {  # after --set constraint=
+    "none": Unconstrained(),
+    "l2-sp": ByL2SP(),
+    "mars-sp": ByMARSSP(),
+    "tpgm": ByTPGM(),
+    "ftp": ByFTP(),
+    "spd": BySPD(),
+}

@@ -7,26 +7,31 @@ and caption j is logits[i, labels[j]].
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
+@runtime_checkable
 class Objective(Protocol):
-    """A loss: `name` for the table of methods; calling it gives the mean loss of a batch."""
+    """A loss: a frozen dataclass, whose fields are the choices; calling it gives the mean loss of a batch."""
 
     @property
-    def name(self) -> str: ...
+    @abstractmethod
+    def name(self) -> str:
+        """For the table of methods."""
 
+    @abstractmethod
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Logits [N, C], labels int64 [N] -> a number."""
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(Objective):
     """Softmax cross-entropy over all classes.
 
     Attributes:
@@ -42,7 +47,7 @@ class CrossEntropy:
 
 
 @dataclass(frozen=True)
-class Contrastive:
+class Contrastive(Objective):
     """Image-caption contrastive loss, ½ [F(S) + F(Sᵀ)] with S the pairs' similarities [N, N].
 
     F is cross-entropy -log p or, with `focal`, the focal loss -α (1 - p)^γ log p, p the softmax probability
@@ -79,3 +84,10 @@ class Contrastive:
         # Where p rounds to 1 the power's gradient must stay finite for γ < 1.
         wrong = -torch.expm1(log_p.clamp(max=-1e-7))
         return -(self.alpha * wrong**self.gamma * log_p).mean()
+
+
+choices = {  # after --set objective=
+    "cross-entropy": CrossEntropy(),
+    "contrastive": Contrastive(),
+    "focal-contrastive": Contrastive(focal=True),
+}

@@ -8,45 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from anchorline.errors import NoSuchFieldError, UserError, suggestion
-from anchorline.methods.blends import Logits, Residual, Unblended, Weights
-from anchorline.methods.constraints import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Unconstrained
-from anchorline.methods.hyperparameters import Training, check_training
-from anchorline.methods.objectives import Contrastive, CrossEntropy
+from anchorline.methods.hyperparameters import check_training
+from anchorline.methods.parts import NAMED, kinds, parts_of
 from anchorline.methods.selection import put
 from anchorline.methods.table import Method, Search
-from anchorline.methods.tunables import BothTowers, Head, ImageTower, Nothing, Programs, Prompt
 
-Row = TypeVar("Row", bound=Any)  # a frozen dataclass of parts
-
-# What may stand after "--set tunable=", "--set objective=", "--set constraint=", "--set blend=".
-NAMED: dict[str, dict[str, Any]] = {
-    "tunable": {
-        "nothing": Nothing(),
-        "head": Head(),
-        "image-tower": ImageTower(),
-        "biases": ImageTower(parameters=("*bias",)),
-        "both-towers": BothTowers(),
-        "prompt": Prompt(),
-        "programs": Programs(),
-    },
-    "objective": {
-        "cross-entropy": CrossEntropy(),
-        "contrastive": Contrastive(),
-        "focal-contrastive": Contrastive(focal=True),
-    },
-    "constraint": {
-        "none": Unconstrained(),
-        "l2-sp": ByL2SP(),
-        "mars-sp": ByMARSSP(),
-        "tpgm": ByTPGM(),
-        "ftp": ByFTP(),
-        "spd": BySPD(),
-    },
-    "blend": {"none": Unblended(), "weights": Weights(), "residual": Residual(), "logits": Logits()},
-}
-_KINDS = {
-    kind.__name__: kind for kind in (*{type(v) for named in NAMED.values() for v in named.values()}, Training)
-}
+Row = TypeVar("Row", bound=Any)  # of a table: a frozen dataclass of parts with `name` and `search`
 
 
 def to_json(method: Any) -> dict[str, Any]:
@@ -60,36 +27,43 @@ def to_json(method: Any) -> dict[str, Any]:
     return found
 
 
-def from_json(fields: Mapping[str, Any]) -> Method:
-    """The inverse of `to_json`. Raises KeyError, TypeError or ValueError for what it never wrote."""
-    values = {}
+def from_json(fields: Mapping[str, Any], row: type[Any] = Method) -> Any:
+    """The inverse of `to_json`, for a row of any table.
+
+    Raises KeyError, TypeError or ValueError for what it never wrote."""
+    values: dict[str, Any] = {}
+    known = kinds()
     for name, value in fields.items():
         if isinstance(value, dict):
-            kind = _KINDS[value["kind"]]
+            kind = known.get(value["kind"])
+            if kind is None:
+                raise ValueError(
+                    f"its {name} is a {value['kind']}, which no installed package has registered"
+                )
             value = kind(**{k: _tuples(v) for k, v in value.items() if k != "kind"})
         values[name] = _tuples(value)
-    return Method(**values)
+    return row(**values)
 
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def override(method: Method, settings: Mapping[str, str]) -> Method:
-    """The method with fields changed: {"tunable.width": "0.1", "blend": "residual"}.
+def override(row: Row, settings: Mapping[str, str]) -> Row:
+    """The row of a table with fields of its parts changed: {"tunable.width": "0.1", "blend": "residual"}.
 
     A field that is set is no longer searched. Raises `UserError` for a field or value that does not exist.
     """
     # Whole parts first, so that --set blend.alpha=0.5 blend=residual means what it says in any order.
     for path, text in sorted(settings.items(), key=lambda item: item[0].count(".")):
-        value = _part(path, text) if path in NAMED else _value(method, path, text)
-        if path == "constraint" and text != "none" and not _trains_weights(method):
+        value = _part(path, text) if path in _replaceable(row) else _value(row, path, text)
+        if path == "constraint" and value.holds and not row.trains_weights:
             raise NoSuchFieldError(
-                f"--set {path}={text}: {method.name} trains no pre-trained weights that could be held"
+                f"--set {path}={text}: {row.name} trains no pre-trained weights that could be held"
             )
-        method = put(method, path, value)
-        method = dataclasses.replace(method, search=without(method.search, path))
-    return method
+        row = put(row, path, value)
+        row = dataclasses.replace(row, search=_without(row.search, path))
+    return row
 
 
 def override_each(
@@ -118,17 +92,16 @@ def override_each(
 
 def validate(method: Method) -> None:
     """Raises `UserError` for choices that do not go together, or numbers that make no sense."""
-    training, alpha = method.training, method.blend.alpha
-    trains_nothing = method.tunable.name == "nothing"
-    needs_none = trains_nothing or getattr(method.tunable, "start_from", "") == "linear-probe"
+    training, tunable, blend = method.training, method.tunable, method.blend
+    alpha = blend.alpha
     complaint = ""
-    if trains_nothing and training:
+    if training and not tunable.trains:
         complaint = "trains nothing; give it a tunable"
-    elif training is None and not needs_none:
-        complaint = f"follows no gradients and cannot train {method.tunable.name}; start from another method"
-    elif isinstance(method.blend, Weights) and isinstance(method.tunable, Programs):
+    elif training is None and tunable.trains and not tunable.fitted_at_start:
+        complaint = f"follows no gradients and cannot train {tunable.name}; start from another method"
+    elif blend.mixes_weights and not tunable.starts_untouched:
         complaint = "has no pre-trained weights to go back to; blend its features: blend=residual"
-    elif method.constraint.name != "none" and not _trains_weights(method):
+    elif method.constraint.holds and not method.trains_weights:
         complaint = f"cannot be held by {method.constraint.name}: it trains no pre-trained weights"
     elif alpha is not None and not 0 <= alpha <= 1:
         complaint = f"has blend.alpha={alpha:g}; give a share in [0, 1]"
@@ -138,11 +111,7 @@ def validate(method: Method) -> None:
         check_training(method.name, training)
 
 
-def _trains_weights(method: Method) -> bool:
-    return isinstance(method.tunable, ImageTower | BothTowers)
-
-
-def without(search: Search, path: str) -> Search:
+def _without(search: Search, path: str) -> Search:
     """A field that is set, or whose part is replaced, is searched no more."""
     return tuple(entry for entry in search if entry[0] != path and not entry[0].startswith(f"{path}."))
 
@@ -153,24 +122,22 @@ def _part(path: str, text: str) -> Any:
     return NAMED[path][text]
 
 
-def _value(method: Method, path: str, text: str) -> Any:
+def _replaceable(row: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(row) if field.name in NAMED]
+
+
+def _value(row: Any, path: str, text: str) -> Any:
     part, _, name = path.partition(".")
-    owner = getattr(method, part, None) if part in (*NAMED, "training") else None
-    known = [f"{p}.{f}" for p in (*NAMED, "training") for f in _fields(getattr(method, p))] + list(NAMED)
-    if owner is None or name not in _fields(owner):
+    parts = parts_of(row)
+    fields = {of: [field.name for field in dataclasses.fields(one)] for of, one in parts.items()}
+    if name not in fields.get(part, ()):
+        known = [f"{of}.{field}" for of, names in fields.items() for field in names] + _replaceable(row)
         hint = suggestion(path, known)
-        raise NoSuchFieldError(
-            f"--set {path}: {method.name} has no such field{hint}; it has {', '.join(known)}"
-        )
-    hint_of = get_type_hints(type(owner))[name]
+        raise NoSuchFieldError(f"--set {path}: {row.name} has no such field{hint}; it has {', '.join(known)}")
     try:
-        return parsed(text, hint_of)
+        return parsed(text, get_type_hints(type(parts[part]))[name])
     except ValueError as error:
         raise UserError(f"--set {path}={text}: {error}") from error
-
-
-def _fields(part: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(part)] if dataclasses.is_dataclass(part) else []
 
 
 def parsed(text: str, hint: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from anchorline.engine.plugins import Table
 from anchorline.errors import unknown
 from anchorline.methods.blends import Blend, Residual, Unblended, Weights
 from anchorline.methods.constraints import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
@@ -44,6 +45,11 @@ class Method:
     captions: Literal["templates", "single"] = "templates"
     source: str = ""
 
+    @property
+    def trains_weights(self) -> bool:
+        """Whether pre-trained weights are trained, which a constraint can hold."""
+        return self.tunable.trains_weights
+
 
 # Every method that follows gradients has the same budget: as many epochs, and four learning rates around the
 # usual ones of its kind, chosen on val. Large pre-trained towers want the lowest, small ones the highest.
@@ -55,8 +61,8 @@ _INPUTS = Training(epochs=_EPOCHS, betas=(0.9, 0.98), eps=1e-6)
 _INPUT_RATES: Search = (("training.lr", (5e-5, 1.5e-4, 5e-4, 1.5e-3)),)
 _REPROGRAMMER = "Geng & Chen 2024, arXiv 2403.10800"
 
-METHODS: dict[str, Method] = {
-    method.name: method
+METHODS: Table[Method] = Table(
+    (method.name, method)
     for method in (
         Method(
             name=UNTOUCHED,
@@ -217,7 +223,7 @@ METHODS: dict[str, Method] = {
             source=_REPROGRAMMER,
         ),
     )
-}
+)
 
 
 # What a comparison shows unless it is told otherwise: one of each family, in minutes on two cores.

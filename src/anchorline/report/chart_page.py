@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +9,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from anchorline.encoders.encoder import Encoder
 from anchorline.report.html import render
-from anchorline.suites.suite import Suite
-from anchorline.tasks.classification.facts import suite_hash
-from anchorline.version import __version__, commit
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +60,3 @@ def write_page(
         facts=facts,
         notes=(),
     )
-
-
-def measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
-    """The facts that every page tells: on what, with what, by which code and when."""
-    command = (
-        shlex.join(["anchorline", *sys.argv[1:]]) if sys.argv[0].endswith("anchorline") else "Python API"
-    )
-    random = "; RANDOM weights: these figures say nothing about any method" if encoder.random else ""
-    return {
-        "Command": command,
-        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes",
-        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}{random}",
-        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
-        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-    }

@@ -1,7 +1,9 @@
 """What the report shows of one method beyond its rows in the results table."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,3 +69,43 @@ class MethodDetails:
     @property
     def shows_changes(self) -> bool:
         return bool(self.broken or self.mended) or not self.changes.empty
+
+
+def to_plain(value: Any) -> Any:
+    """Details as JSON values, which `from_plain` turns back; pictures as base64."""
+    if isinstance(value, bytes):
+        return {"bytes": b64encode(value).decode()}
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist(), "dtype": str(value.dtype)}
+    if isinstance(value, pd.DataFrame):
+        columns = {str(name): to_plain(value[name].to_numpy()) for name in value.columns}
+        return {"table": columns, "index": value.index.tolist()}
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+        return {"kind": type(value).__name__, "fields": parts}
+    if isinstance(value, Mapping):
+        return {"mapping": [[key, to_plain(item)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def from_plain(plain: Any) -> Any:
+    """The inverse of `to_plain`; tuples come back as lists."""
+    if isinstance(plain, list):
+        return [from_plain(item) for item in plain]
+    if not isinstance(plain, dict):
+        return plain
+    if "bytes" in plain:
+        return b64decode(plain["bytes"])
+    if "array" in plain:
+        return np.array(plain["array"], dtype=plain["dtype"])
+    if "table" in plain:
+        columns = {name: from_plain(values) for name, values in plain["table"].items()}
+        return pd.DataFrame(columns, index=plain["index"])
+    if "mapping" in plain:
+        return {key: from_plain(item) for key, item in plain["mapping"]}
+    return _KINDS[plain["kind"]](**{name: from_plain(item) for name, item in plain["fields"].items()})
+
+
+_KINDS = {kind.__name__: kind for kind in (Histogram, Mistake, Changed, MethodDetails)}

@@ -1,1 +1,1 @@
-"""What is done with the stages: classification, segmentation, continual learning; one skeleton for the three."""
+"""What is done with the stages: classification, segmentation, continual learning; one skeleton for all."""

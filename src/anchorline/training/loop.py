@@ -115,6 +115,7 @@ class _Loop:
         seed: int, run: Path | None, identity: str, accelerator: Accelerator,
     ) -> None:  # fmt: skip
         self.problem, self.tuned, self.training = problem, problem.model, training
+        self.constraint = constraint
         self.seed, self.run, self.identity, self.accelerator = seed, run, identity, accelerator
         self.parts = training.accumulate * int(accelerator.num_processes)
         self.batch = min(training.batch, len(problem)) // self.parts * self.parts
@@ -214,7 +215,7 @@ class _Loop:
             "epoch": epoch, "step": state.step, "train_loss": loss, **judged, "lr": self.training.lr * rate,
         }  # fmt: skip
         state.history.append(found)
-        state.movement += movement(self.tuned, self.optimizer.optimizer, epoch)
+        state.movement += movement(self.tuned, self.constraint.radii(self.optimizer.optimizer), epoch)
         self.accelerator.log(found, step=state.step)
         if score > state.best:
             state.best, state.best_epoch = score, epoch

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from torch.optim import Optimizer
 
-from anchorline.constraints import FTP, TPGM
 from anchorline.constraints.projection import row_norms
 from anchorline.engine.storage import write_text
 from anchorline.methods.tunables import TunableModel
@@ -19,11 +18,11 @@ COLUMNS = ["epoch", "parameter", "deviation", "radius"]
 
 
 @torch.no_grad()
-def movement(model: TunableModel, optimizer: Optimizer, epoch: int) -> list[list[Any]]:
+def movement(model: TunableModel, radii: Mapping[str, float], epoch: int) -> list[list[Any]]:
     """Rows of COLUMNS, one for each trained parameter that has a pre-trained value.
 
     The deviation is that of its farthest row, |W - W0| as a sum of absolute values; the radius is what a
-    constraint has learned for it in the same units, or None.
+    constraint has learned for it (`Constraint.radii`), or None.
     """
     anchors = model.anchors()
     moved = {
@@ -33,9 +32,6 @@ def movement(model: TunableModel, optimizer: Optimizer, epoch: int) -> list[list
     }
     if not moved:
         return []
-    radii: dict[str, float] = {}
-    if isinstance(optimizer, FTP) or (isinstance(optimizer, TPGM) and optimizer.norm == "mars"):
-        radii = optimizer.radii()
     deviations = torch.stack(list(moved.values())).tolist()
     return [[epoch, name, d, radii.get(name)] for name, d in zip(moved, deviations, strict=True)]
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import astuple
 
 import numpy as np
 
-from anchorline import detectors
 from anchorline.evaluation.base import Evaluation
-from anchorline.metric import (
-    ID_POSITIVE,
-    MCM_TEMPERATURE,
-    MSP_TEMPERATURE,
-    OUTLIER_POSITIVE,
-    Metric,
-)
+from anchorline.metric import ID_POSITIVE, OUTLIER_POSITIVE, Metric
 from anchorline.metrics.bootstrap import Floats, interval
 from anchorline.metrics.detection import NAMES, detect, resampled
 
-_TEMPERATURES = {"msp": MSP_TEMPERATURE, "mcm": MCM_TEMPERATURE}
 _METRICS = {  # field of `Detection`: (metric, convention)
     "auroc": ("auroc", ""),
     "aupr_in": ("aupr_in", ""),
@@ -37,10 +28,8 @@ def detection(evaluation: Evaluation) -> Iterator[Metric]:
     suite = evaluation.suite
     if not suite.outliers:
         return
-    inside = detectors.scores(evaluation.detectors, evaluation.outputs["test"])
-    outside = {
-        name: detectors.scores(evaluation.detectors, evaluation.outputs[name]) for name in suite.outliers
-    }
+    inside = evaluation.scores["test"]
+    outside = {name: evaluation.scores[name] for name in suite.outliers}
     groups = {"all": tuple(suite.outliers)}
     if suite.near and suite.near != set(suite.outliers):
         groups["near"] = tuple(name for name in suite.outliers if name in suite.near)
@@ -50,7 +39,7 @@ def detection(evaluation: Evaluation) -> Iterator[Metric]:
             continue  # cannot be fitted on the classes that compete there
         told = {
             "score": scorer.name,
-            "temperature": scorer.chosen.get("t", _TEMPERATURES.get(scorer.name, math.nan)),
+            "temperature": scorer.chosen.get("t", scorer.detector.temperature),
         }
         values: dict[str, dict[str, float]] = {}
         draws: dict[str, dict[str, Floats]] = {}

@@ -65,6 +65,7 @@ def ablate(
     narrator: Narrator | None = None,
     method: str | Method | None = None,
     settings: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> Ablated:
     """Vary one choice of a method, by default of the Reprogrammer at its released learning rate.
 
@@ -81,7 +82,9 @@ def ablate(
         validate(one)
     if row.captions == "single":
         rows.append(METHODS[SINGLE_CAPTION])
-    found = compare(suite, encoder, rows, out, seeds=seeds, store=store, narrator=narrator)
+    found = compare(
+        suite, encoder, rows, out, seeds=seeds, store=store, narrator=narrator, overwrite=overwrite
+    )
     parts = [_of_rows(found, _untouched(row)), _of_rows(found, placed)]
     if not ablation.variants:
         parts[1] = _of_strengths(found, placed)
@@ -108,12 +111,12 @@ def _row(ablation: Ablation, method: str | Method, settings: Mapping[str, str]) 
 
 def _placed(ablation: Ablation, row: Method) -> Iterator[_Placed]:
     if not ablation.variants:
-        blended = row if row.blend.name != "none" else _residual(row)
+        blended = row if row.blend.blends else _residual(row)
         yield _Placed(blended, "", math.nan, blended.name)
     for variant in ablation.variants:
         changed = override(row, variant.settings)
         x = math.nan if variant.x is None else variant.x
-        lines = [changed] if row.blend.name != "none" else [changed, _residual(changed)]
+        lines = [changed] if row.blend.blends else [changed, _residual(changed)]
         for line in lines:
             yield _Placed(replace(line, name=f"{line.name}, {variant.name}"), variant.name, x, line.name)
 

@@ -11,8 +11,9 @@ from anchorline.experiments.ablation.figure import PANELS, REFERENCES, ablation_
 from anchorline.experiments.ablation.table import Ablation
 from anchorline.methods.table import Method
 from anchorline.metric import CLASSIFICATION_AXES, UNTOUCHED, capitalized
-from anchorline.report.chart_page import Chart, Sheet, measured, write_page
+from anchorline.report.chart_page import Chart, Sheet, write_page
 from anchorline.tasks.classification.comparing import Comparison
+from anchorline.tasks.comparison import how_measured
 
 
 def write_ablation(
@@ -39,7 +40,7 @@ def write_ablation(
         summary=list(_sentences(points)),
         charts=[chart],
         facts={
-            **measured(found.suite, next(iter(found.classifiers.values())).encoder),
+            **how_measured(found.suite, next(iter(found.classifiers.values())).encoder),
             "Seeds": ", ".join(map(str, seeds)),
             "Training": _training(row),
             "Axes": "top-1 accuracy on test; mean of the shifts’ accuracies; mean AUROC of the outlier sets "

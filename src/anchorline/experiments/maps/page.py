@@ -12,9 +12,10 @@ from plotly.subplots import make_subplots
 
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.experiments.maps.neighbourhoods import K, by_chance
-from anchorline.report.chart_page import Chart, Sheet, measured, write_page
+from anchorline.report.chart_page import Chart, Sheet, write_page
 from anchorline.report.figures.style import INK, RULE, plain_layout, plot_text
 from anchorline.suites.suite import Suite
+from anchorline.tasks.comparison import how_measured
 
 WIDTH, PANEL = 1040, 470  # pixels
 # Nine that colour-blind readers can tell apart (Paul Tol's "muted" scheme), and black.
@@ -68,7 +69,7 @@ def write_map(
         ],
         charts=[chart],
         facts={
-            **measured(suite, classifiers[0].encoder),
+            **how_measured(suite, classifiers[0].encoder),
             "Images": ", ".join(f"{name} {count}" for name, count in sets.items())
             + f"; drawn with seed {seed}, balanced over shifts, then over classes, as far as images go",
             "Classes": f"{', '.join(classes)}: those that most shifts hold, of equals those with most images",

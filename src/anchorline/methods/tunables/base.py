@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -130,6 +131,33 @@ class AdaptedModel(TunableModel):
         with torch.autocast(x.device.type, enabled=False):  # in bf16 a logit of 30 is off by 0.1
             return features.float() @ weight.float().T + bias.float()
 
+    def grown_from(self, before: AdaptedModel) -> dict[str, Tensor]:
+        """The tuned tensors of `before`, in the shapes of this model, whose classes hold those of `before`.
+
+        Both come from one tunable. What `before` lacks, such as the rows of new classes, is as this model
+        starts it.
+        """
+        grown = self.tuned()
+        for name, tensor in before.tuned().items():
+            places = self.rows_from(name, before)
+            if places is None:
+                grown[name].copy_(tensor)
+            else:
+                grown[name][places] = tensor
+        return grown
+
+    def rows_from(self, name: str, before: AdaptedModel) -> Tensor | None:
+        """Where the rows of a tuned tensor of `before` go in ours, int64 [rows]; None: the tensor has the
+        same shape whatever the classes are."""
+        return None
+
+    def tuned_encoder(self) -> Encoder:
+        """The encoder with the trained weights in place of its own: the anchor of what is trained next.
+
+        The encoder itself where no pre-trained weights are trained.
+        """
+        return self.encoder
+
 
 class Captioned(AdaptedModel):
     """An adaptation whose class vectors come out of a text tower anew each time."""
@@ -159,27 +187,68 @@ class Captioned(AdaptedModel):
         return F.normalize(found.mean(1), dim=-1)
 
 
+@runtime_checkable
 class Tunable(Protocol):
-    """A frozen dataclass that says what is trained; its fields are the choices."""
+    """What is trained: a frozen dataclass, whose fields are the choices.
+
+    A subclass gives `name` and `start`, and says where it differs from what is declared here. Nothing else
+    knows it by its class.
+    """
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """For the table of methods."""
+
+    @abstractmethod
+    def start(self, pretrained: Pretrained) -> AdaptedModel:
+        """The encoder with what is trained at its first values. Raises `UserError`."""
 
     @property
     def changes_images(self) -> bool:
         """Whether training looks at pixels; else at features of the untouched encoder."""
+        return False
 
-    def start(self, pretrained: Pretrained) -> AdaptedModel:
-        """The encoder with what is trained at its first values. Raises `UserError`."""
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train."""
+        return True
+
+    @property
+    def trains_weights(self) -> bool:
+        """Whether pre-trained weights are trained, which a constraint can hold."""
+        return False
+
+    @property
+    def fitted_at_start(self) -> bool:
+        """Whether `start` may be all of the training, without gradients."""
+        return False
+
+    @property
+    def starts_untouched(self) -> bool:
+        """Whether `start` without data computes what the untouched encoder does, so that a blend of weights
+        has something to go back to."""
+        return True
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether images get a learned frame, which the report shows."""
+        return False
+
+    def layer_name(self, tensor: str) -> str:
+        """How the report names the layer of a tuned tensor: the image tower's are called "tower.…"."""
+        return tensor
 
 
 @dataclass(frozen=True)
-class Nothing:
+class Nothing(Tunable):
     """Nothing is trained: the encoder's own zero-shot classifier (arXiv 2103.00020, section 3.1)."""
 
     name = "nothing"
-    changes_images = False
+    trains = False
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         return AdaptedModel(pretrained)
+
+
+choices = {"nothing": Nothing()}  # after --set tunable=

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.text_tower import TextTower
-from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained
+from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained, Tunable
 
 
 class TunedTowers(Captioned):
@@ -40,16 +41,27 @@ class TunedTowers(Captioned):
     def anchors(self) -> dict[str, Tensor]:
         return {f"model.{name}": p for name, p in self.encoder.model.named_parameters()}
 
+    def tuned_encoder(self) -> Encoder:
+        return replace(self.encoder, model=copy.deepcopy(self.model).requires_grad_(False))
+
     def train(self, mode: bool = True) -> TunedTowers:
         return self  # evaluation mode, as for the image tower alone
 
 
 @dataclass(frozen=True)
-class BothTowers:
+class BothTowers(Tunable):
     """The whole encoder; class vectors come from its text tower."""
 
     name = "both towers"
     changes_images = True
+    trains_weights = True
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         return TunedTowers(pretrained)
+
+    def layer_name(self, tensor: str) -> str:
+        inside = tensor.removeprefix("model.visual.")
+        return tensor if inside == tensor else f"tower.{inside}"
+
+
+choices = {"both-towers": BothTowers()}

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from anchorline.methods.tunables.base import AdaptedModel, Pretrained
+from anchorline.methods.tunables.base import AdaptedModel, Pretrained, Tunable
 
 # The protocol of arXiv 2103.00020, appendix A.3: L-BFGS, strength swept on val in logarithmic steps.
 # Strong end: weights near zero; weak end: the training set is fitted.
@@ -36,9 +36,14 @@ class Headed(AdaptedModel):
     def classifier(self, template: int | None = None) -> tuple[Tensor, Tensor]:
         return self.head["weight"], self.head["bias"]
 
+    def rows_from(self, name: str, before: AdaptedModel) -> Tensor | None:
+        if not name.startswith("head."):
+            return super().rows_from(name, before)
+        return torch.tensor([self.pretrained.classes.index(one) for one in before.pretrained.classes])
+
 
 @dataclass(frozen=True)
-class Head:
+class Head(Tunable):
     """A linear classifier on the frozen image features.
 
     Attributes:
@@ -51,7 +56,13 @@ class Head:
     l2: tuple[float, ...] = L2
 
     name = "head"
-    changes_images = False
+
+    @property
+    def fitted_at_start(self) -> bool:
+        return self.start_from == "linear-probe"
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         return Headed(pretrained, self.start_from, self.l2)
+
+
+choices = {"head": Head()}

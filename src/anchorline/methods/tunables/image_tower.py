@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anchorline.encoders.encoder import Encoder
 from anchorline.errors import UserError
-from anchorline.methods.tunables.base import AdaptedModel, Pretrained
+from anchorline.methods.tunables.base import AdaptedModel, Pretrained, Tunable
 from anchorline.methods.tunables.head import Headed, StartOfHead
 
 
@@ -44,6 +45,11 @@ class TunedTower(Headed):
         pretrained = dict(_parameters(self.encoder.image_tower))
         return {f"tower.{name}": pretrained[name] for name, p in _parameters(self.tower) if p.requires_grad}
 
+    def tuned_encoder(self) -> Encoder:
+        later = replace(self.encoder, model=copy.deepcopy(self.encoder.model))
+        later.image_tower.load_state_dict(self.tower.state_dict())
+        return later
+
     def train(self, mode: bool = True) -> TunedTower:
         return self  # stays in evaluation mode: batches of a small set are no basis for statistics
 
@@ -57,7 +63,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 @dataclass(frozen=True)
-class ImageTower:
+class ImageTower(Tunable):
     """The image tower and a linear head.
 
     Attributes:
@@ -69,10 +75,18 @@ class ImageTower:
     start_from: StartOfHead = "zero-shot"
 
     changes_images = True
+    trains_weights = True
 
     @property
     def name(self) -> str:
         return "image tower + head" if "*" in self.parameters else "biases + head"
 
+    @property
+    def fitted_at_start(self) -> bool:
+        return self.start_from == "linear-probe"
+
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         return TunedTower(pretrained, self.start_from, self.parameters)
+
+
+choices = {"image-tower": ImageTower(), "biases": ImageTower(parameters=("*bias",))}

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
-from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained
+from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained, Tunable
 from anchorline.methods.tunables.image_program import canvas, frame_mask, program
 from anchorline.methods.tunables.text_program import TextProgram
 
 
 @dataclass(frozen=True)
-class Programs:
+class Programs(Tunable):
     """An image program, a text program or both.
 
     Attributes:
@@ -40,6 +40,8 @@ class Programs:
     frame_rate: float = 10.0
     frame_decay: float = 0.0
 
+    starts_untouched = False  # a frame may start from noise
+
     @property
     def name(self) -> str:
         return " + ".join(["image program"] * self.image + ["text program"] * self.text) or "nothing"
@@ -47,6 +49,14 @@ class Programs:
     @property
     def changes_images(self) -> bool:
         return self.image
+
+    @property
+    def has_frame(self) -> bool:
+        return self.image
+
+    @property
+    def trains(self) -> bool:
+        return self.image or self.text
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         return Reprogrammed(pretrained, self)
@@ -108,6 +118,19 @@ class Reprogrammed(Captioned):
             return cast(Tensor, self.captions)
         return super().class_vectors(template)
 
+    def rows_from(self, name: str, before: AdaptedModel) -> Tensor | None:
+        """Rows of the text program are found by token; new positions are at the end."""
+        if name == "text_program.rows":
+            ours, theirs = self._row_of_token(), cast(Reprogrammed, before)._row_of_token()
+            return ours[torch.nonzero(theirs < len(before.get_parameter(name))).squeeze(1)]
+        if name == "text_program.positions":
+            return torch.arange(len(before.get_parameter(name)))
+        return super().rows_from(name, before)
+
+    def _row_of_token(self) -> Tensor:
+        """The text program's row of each token, int64 [vocabulary], on the CPU."""
+        return self.get_buffer("text_program.row_of").cpu()
+
     def groups(self, lr: float) -> list[dict[str, Any]]:
         groups: list[dict[str, Any]] = []
         if self.text_program is not None:
@@ -123,3 +146,6 @@ class Reprogrammed(Captioned):
 
 def _side(pixels: int, share: float) -> int:
     return round(pixels * share)
+
+
+choices = {"programs": Programs()}

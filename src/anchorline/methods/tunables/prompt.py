@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
-from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained
+from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained, Tunable
 
 
 class TunedPrompt(Captioned):
@@ -45,7 +45,7 @@ class TunedPrompt(Captioned):
 
 
 @dataclass(frozen=True)
-class Prompt:
+class Prompt(Tunable):
     """Context vectors before the class name.
 
     Attributes:
@@ -55,7 +55,9 @@ class Prompt:
     words: str = "a photo of a"
 
     name = "prompt context"
-    changes_images = False
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         return TunedPrompt(pretrained, self.words)
+
+
+choices = {"prompt": Prompt()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from anchorline.engine.plugins import Table
 from anchorline.suites.benchmarks.benchmark import Benchmark, Split
 from anchorline.suites.benchmarks.datasets import domainnet
 from anchorline.suites.benchmarks.datasets.cifar import CIFAR10, CIFAR10_CLASSES, CIFAR100
@@ -150,8 +151,8 @@ _DOMAINNET = Benchmark(
     val_share=0.1,
 )
 
-BENCHMARKS: dict[str, Benchmark] = {
-    one.name: one
+BENCHMARKS: Table[Benchmark] = Table(
+    (one.name, one)
     for one in (
         _CIFAR10,
         _CIFAR10_V4,
@@ -170,5 +171,5 @@ BENCHMARKS: dict[str, Benchmark] = {
             for percent in (50, 10)
         ),
     )
-}
+)
 """By name."""

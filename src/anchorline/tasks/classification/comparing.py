@@ -2,75 +2,50 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
-
-import pandas as pd
+from typing import TypeAlias
 
 from anchorline.classifier.adapted import AdaptedClassifier
+from anchorline.classifier.runs import load, read_record
 from anchorline.encoders.encoder import Encoder
-from anchorline.encoders.features import FeatureStore, suite_features
-from anchorline.engine.distributed import is_main_process
+from anchorline.encoders.features import FeatureStore
+from anchorline.engine.distributed import is_main_process, main_process_first
+from anchorline.engine.jobs import Step, do_all
+from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator, Silent
-from anchorline.errors import UserError
 from anchorline.evaluation.base import Options
-from anchorline.evaluation.collect import collect
-from anchorline.evaluation.evaluators.corruption import corruption
-from anchorline.evaluation.evaluators.summary import changes
-from anchorline.evaluation.evaluators.table import measure
-from anchorline.evaluation.outputs import Outputs
+from anchorline.evaluation.outputs import Outputs, collect_outputs
 from anchorline.methods.table import SHOWN, Method, find_method
-from anchorline.metric import AXES, UNTOUCHED, table_of
+from anchorline.metric import UNTOUCHED
 from anchorline.metrics.bootstrap import Resamples
-from anchorline.report import MethodDetails, write_report
+from anchorline.report import write_report
 from anchorline.report.published import Published, beside, write_published
-from anchorline.suites.leakage import duplicates, notes_on
 from anchorline.suites.suite import Suite
-from anchorline.tasks.classification.adapting import adapt
-from anchorline.tasks.classification.details import details
-from anchorline.tasks.classification.evaluating import origin_of
+from anchorline.tasks import comparison
+from anchorline.tasks.classification.adapting import spares_training
+from anchorline.tasks.classification.evaluating import untouched_classifier
 from anchorline.tasks.classification.facts import facts, guarantee, notes, plan
+from anchorline.tasks.classification.gathering import gather
+from anchorline.tasks.classification.measuring import Measured, Measuring
 from anchorline.tasks.classification.oracle import Select, chosen_by, learnt_suite
-from anchorline.tasks.classification.tables import (
-    Evaluated,
-    curves_of,
-    differences_of,
-    kept,
-    movements_of,
+from anchorline.tasks.classification.readable import readable
+from anchorline.tasks.classification.run import Run
+from anchorline.tasks.comparison import (
+    Runs,
+    checked_seeds,
+    chosen_rows,
+    claim_comparison,
+    described,
+    refuse_or_replace,
     run_directory,
-    write_results,
+    runs_in,
+    write_tables,
 )
 
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """What `compare` found.
-
-    Attributes:
-        rows: one row a number; the columns are those of results.csv.
-        classifiers: by method name, of the first seed.
-        suite: as compared, without images that could not be read.
-        directory: where everything was written.
-    """
-
-    rows: pd.DataFrame
-    classifiers: dict[str, AdaptedClassifier]
-    suite: Suite
-    directory: Path
-
-    @property
-    def report(self) -> Path:
-        return self.directory / "report.html"
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """A row a method, means over seeds: the axes that were measured, then cost and changes."""
-        summary = self.rows[self.rows.role == "summary"]
-        means = summary.pivot_table(index="method", columns="metric", values="value", sort=False)
-        first = [name for name in (*AXES, "mean") if name in means]
-        return means[[*first, *means.columns.difference(first, sort=False)]]
+Comparison: TypeAlias = comparison.Comparison[Suite, AdaptedClassifier]
 
 
 def compare(
@@ -86,6 +61,7 @@ def compare(
     narrator: Narrator | None = None,
     trackers: tuple[str, ...] = (),
     published: Sequence[Published] = (),
+    overwrite: bool = False,
 ) -> Comparison:
     """Adapt the encoder by each method, once a seed, and evaluate all on the same images.
 
@@ -95,86 +71,120 @@ def compare(
     and `published` figures stand beside ours in the report.
 
     Writes into `out`: results.jsonl, results.csv, differences.csv (every pair of methods), alpha.csv (each
-    blend at every strength), movement.csv (how far each layer moved, of the first seed), published.csv (if
+    blend at every strength), movement.csv (how far each layer moved, of the lowest seed), published.csv (if
     there is any), report.html, and a run directory runs/METHOD/seed-SEED for each (see `load`). What is
-    finished there is not run again, and what was interrupted goes on. Each image passes through each encoder
-    once; what comes out is kept, so that the same again takes seconds. Raises `UserError`.
+    finished there is neither adapted nor measured again, and what was interrupted goes on; all finished runs
+    of the same suite, encoder and options are shown, whoever asked for them. Calls of other processes with
+    the same `out` share the work.
+
+    Raises `UserError`, also where `out` holds a comparison of another suite or encoder, or a run of one of
+    the methods with other settings, unless `overwrite` says to replace them.
     """
     narrator, store, options = narrator or Silent(), store or FeatureStore(), options or Options()
     options.columns_of_subsets(suite.classes)  # a mistake shows before the long work
-    if not seeds:
-        raise UserError("no seed is given; give --seeds at least one")
-    rows = [find_method(m) if isinstance(m, str) else m for m in (UNTOUCHED, *methods)]
-    rows = [chosen_by(select, row) for row in {row.name: row for row in rows}.values()]
-    directory = writable(Path(out))
+    rows = [chosen_by(select, row) for row in chosen_rows(methods, find_method, [find_method(UNTOUCHED)])]
+    seeds = checked_seeds(seeds)
+    about = {"suite": described(suite.name, suite.hash), "encoder": described(encoder.name, encoder.hash)}
+    directory = claim_comparison(Path(out), "classification", about, overwrite)
     narrator.say(plan(suite, encoder))
-    suite, features = suite_features(store, encoder, suite, narrator.bar)
-    doubles = duplicates(suite, lambda images: store.fingerprints(encoder.geometry, images))
-    suite = replace(suite, notes=(*suite.notes, *notes_on(doubles)))
-    adapted_to = learnt_suite(select, suite)
-    resamples = Resamples()
-    evaluated: list[Evaluated] = []
-    shown: list[MethodDetails] = []
-    left_out: dict[tuple[str, str], list[str]] = {}  # detector and reason: methods
-    before: Mapping[str, Outputs] | None = None
-    for row in rows:
-        for seed in seeds if row.training else seeds[:1]:
-            classifier = adapt(
-                encoder, adapted_to if row.objective else suite, row, seed, store,
-                run=run_directory(directory, row, seed), narrator=narrator, trackers=trackers,
-                reuse=[e.classifier for e in evaluated], overwrite=True,
+    suite, seconds = readable(suite, encoder, store, directory, narrator)
+    runs = _runs(
+        encoder, suite, learnt_suite(select, suite), rows, seeds, store, directory, narrator, trackers
+    )
+    for run in runs:
+        refuse_or_replace(run.job.file.parent, run.job, overwrite, narrator)
+    asked = Measured(suite, options)
+    do_all(_steps(runs, asked, encoder, store, narrator), narrator)
+    with main_process_first(), Lock(directory / "report.html").held(is_main_process()):
+        found = gather(directory, [row.name for row in rows], asked, encoder)
+        if is_main_process():
+            papers = beside(found.rows, published)
+            write_tables(
+                directory, found.rows,
+                differences=found.differences, alpha=found.curves, movement=found.movements,
             )  # fmt: skip
-            evaluation, missing = collect(
-                classifier, suite, store,
-                untouched=before, options=options, resamples=resamples, progress=narrator.bar,
-            )  # fmt: skip
-            for missed in missing.items():
-                left_out.setdefault(missed, []).append(row.name)
-            metrics = measure(evaluation)
-            metrics += corruption(
-                classifier, suite, options.corruptions, store, lambda title: narrator.bar(title, "sets")
+            write_published(directory, papers)
+            write_report(
+                directory / "report.html",
+                title=f"{suite.name} with {encoder.name}",
+                rows=found.rows,
+                details=found.details,
+                curves=found.curves,
+                movements=found.movements,
+                differences=found.differences,
+                facts=facts(suite, encoder, found.records, seconds, options, select),
+                notes=notes(suite, encoder, found.records, found.left_out, select),
+                guarantee=guarantee(suite, options),
+                published=papers,
             )
-            metrics += changes(metrics, evaluated[0].metrics if evaluated else metrics)
-            if before is None:
-                before = evaluation.outputs
-            if seed == seeds[0]:  # pictures and mistakes are those of the first seed; numbers are means
-                shown.append(details(evaluation))
-            evaluated.append(kept(evaluation, metrics))
-            narrator.say(f"{row.name}, seed {seed}: adapted in {classifier.seconds:.1f} s")
-    table = table_of(row for one in evaluated for row in origin_of(suite, one.classifier).rows(one.metrics))
-    classifiers = [one.classifier for one in evaluated]
-    narrator.say("testing which differences are larger than noise …")
-    tables = {
-        "differences": differences_of(suite, evaluated),
-        "curves": curves_of(evaluated, suite, store, directory, narrator),
-        "movements": movements_of(directory, [one for one in classifiers if one.seed == seeds[0]]),
-    }
-    if is_main_process():
-        papers = beside(table, published)
-        write_results(directory, table, **tables)
-        write_published(directory, papers)
-        write_report(
-            directory / "report.html",
-            title=f"{suite.name} with {encoder.name}",
-            rows=table,
-            details=shown,
-            facts=facts(suite, classifiers, features, options, select),
-            notes=notes(suite, encoder, classifiers, left_out, select),
-            guarantee=guarantee(suite, options),
-            published=papers,
-            **tables,
-        )
-    first = {one.method.name: one for one in reversed(classifiers)}
-    return Comparison(table, dict(reversed(first.items())), suite, directory)
+    classifiers = Runs(found.first, partial(load, encoder=encoder))
+    return Comparison(found.rows, classifiers, suite, directory)
 
 
-def writable(directory: Path) -> Path:
-    """The directory of a comparison, made where it is missing. Raises `UserError` if it cannot be written."""
-    try:
-        (directory / "runs").mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            return directory
-    except OSError as error:
-        raise UserError(
-            f"cannot write results into {directory} ({error.strerror}); give another directory with --out"
-        ) from error
+def _runs(
+    encoder: Encoder, suite: Suite, chosen_on: Suite, rows: Sequence[Method], seeds: Sequence[int],
+    store: FeatureStore, directory: Path, narrator: Narrator, trackers: tuple[str, ...],
+) -> list[Run]:  # fmt: skip
+    """A run a row and a seed; one that differs from an earlier one in its blend alone takes its training."""
+    runs: list[Run] = []
+    for row in rows:
+        for seed in seeds if row.training else _once(directory, row, seeds):
+            place = run_directory(directory, row.name, seed)
+            adapted_to = chosen_on if row.objective else suite
+            run = Run(encoder, adapted_to, row, seed, store, place, narrator, trackers)
+            for one in runs:
+                if one.seed == seed and not one.trained and spares_training(row, one.method):
+                    run = replace(run, trained=one.classifier, needs=(one.job,))
+                    break
+            runs.append(run)
+    return runs
+
+
+def _once(directory: Path, row: Method, seeds: Sequence[int]) -> tuple[int, ...]:
+    """The seed of a method that draws no random numbers: that of the run that is there already, if one is."""
+    there = [seed for name, seed, _ in runs_in(directory, [row.name])]
+    return ((there or seeds)[0],)
+
+
+def _steps(
+    runs: Sequence[Run], asked: Measured, encoder: Encoder, store: FeatureStore, narrator: Narrator
+) -> list[Step]:
+    """Adapting and measuring of each run, one run after the other."""
+
+    @cache
+    def untouched() -> Mapping[str, Outputs]:
+        classifier = untouched_classifier(encoder, asked.suite.classes, store)
+        return collect_outputs(classifier, asked.suite, store, narrator.bar)
+
+    steps: list[Step] = []
+    resamples = Resamples()
+    for run in runs:
+        before = None if run.method.name == UNTOUCHED else untouched
+        measuring = Measuring(run, asked, before, store, resamples, narrator)
+        of_run = [*run.steps(), *measuring.steps(_is_shown(run, runs, asked))]
+        of_run[-1] = _and_then(of_run[-1], measuring.let_go)
+        steps += of_run
+    return steps
+
+
+def _is_shown(run: Run, runs: Sequence[Run], asked: Measured) -> bool:
+    """Whether the page shows pictures of this run: of each method those of the lowest seed; numbers are
+    means."""
+    assert run.directory is not None
+    lower = [
+        read_record(place)
+        for _, seed, place in runs_in(run.directory.parents[2], [run.method.name])
+        if seed < run.seed
+    ]
+    there = any(asked.details(one.run, one.identity).finished() for one in lower if one)
+    return not there and run.seed == min(one.seed for one in runs if one.method.name == run.method.name)
+
+
+def _and_then(step: Step, let_go: Callable[[], None]) -> Step:
+    """The step, after which memory is let go: that of many adapted encoders does not fit."""
+
+    def do() -> None:
+        step.do()
+        let_go()
+
+    return replace(step, do=do)

@@ -16,7 +16,6 @@ from anchorline.encoders.encoder import as_images
 from anchorline.evaluation.base import Evaluation
 from anchorline.evaluation.evaluators.calibration import temperature_of
 from anchorline.evaluation.outputs import Outputs
-from anchorline.methods.tunables.programs import Reprogrammed
 from anchorline.metrics import scores
 from anchorline.metrics.calibration import reliability
 from anchorline.metrics.selective import risk_coverage
@@ -110,8 +109,7 @@ def changed(
 
 def frames(classifier: AdaptedClassifier, images: ImageSet) -> list[tuple[bytes, bytes]]:
     """The first images of different classes as the encoder sees them without and with a learned frame."""
-    adaptation = classifier.adaptation
-    if not isinstance(adaptation, Reprogrammed) or adaptation.frame is None:
+    if not classifier.method.tunable.has_frame:
         return []
     encoder = classifier.encoder
     assert images.labels is not None
@@ -119,7 +117,7 @@ def frames(classifier: AdaptedClassifier, images: ImageSet) -> list[tuple[bytes,
     pixels = torch.from_numpy(decode(images.select(sorted(first)), encoder.geometry)[0])
     plain = as_images(pixels, encoder.device)
     with torch.no_grad():
-        framed = encoder.as_seen(adaptation.programmed(plain))
+        framed = encoder.as_seen(classifier.adaptation.tower_input(plain))
     return [(_png(a), _png(b)) for a, b in zip(plain, framed, strict=True)]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
-from anchorline.classifier.adapted import AdaptedClassifier
-from anchorline.classifier.runs import configuration_hash, request_of
+from anchorline.classifier.adapted import AdaptedClassifier, Classifier
+from anchorline.classifier.runs import request_of
+from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore, suite_features
+from anchorline.engine.jobs import identity_of
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.evaluation.base import Options
@@ -19,7 +19,6 @@ from anchorline.evaluation.outputs import collect_outputs
 from anchorline.methods.table import METHODS
 from anchorline.metric import UNTOUCHED, Provenance, table_of
 from anchorline.suites.suite import Suite
-from anchorline.tasks.classification.facts import origin
 
 
 def evaluate(
@@ -49,18 +48,13 @@ def evaluate(
     suite, _ = suite_features(store, classifier.encoder, suite, narrator.bar, {"train", "val"} - set(learnt))
     for note in suite.notes:
         narrator.say(f"note: {note}")
-    untouched = replace(
-        classifier, method=METHODS[UNTOUCHED], tuned={}, alpha=0.0, templates=classifier.encoder.templates
-    )
-    untouched = replace(
-        untouched,
-        captions=store.classes(classifier.encoder, classifier.classes, untouched.templates).vectors,
-    )
     evaluation, left_out = collect(
         classifier,
         suite,
         store,
-        untouched=collect_outputs(untouched, suite, store, narrator.bar),
+        untouched=collect_outputs(
+            untouched_classifier(classifier.encoder, classifier.classes, store), suite, store, narrator.bar
+        ),
         options=options,
         progress=narrator.bar,
     )
@@ -70,10 +64,17 @@ def evaluate(
     metrics += corruption(
         classifier, suite, options.corruptions, store, lambda title: narrator.bar(title, "sets")
     )
-    return table_of(origin_of(suite, classifier).rows(metrics))
+    measured_on = Provenance(
+        suite.name, suite.hash, classifier.encoder.name, classifier.encoder.hash,
+        classifier.method.name, classifier.seed, identity_of(request_of(classifier)),
+    )  # fmt: skip
+    return table_of(measured_on.rows(metrics))
 
 
-def origin_of(suite: Suite, classifier: AdaptedClassifier) -> Provenance:
-    """What the figures of a classifier on a suite come from."""
-    asked = configuration_hash(request_of(classifier))
-    return origin(suite, classifier.encoder, classifier.method.name, classifier.seed, asked)
+def untouched_classifier(encoder: Encoder, classes: tuple[str, ...], store: FeatureStore) -> Classifier:
+    """The encoder as it is, with all of its captions."""
+    captions = store.classes(encoder, classes, encoder.templates).vectors
+    return Classifier(
+        encoder=encoder, method=METHODS[UNTOUCHED], classes=classes, templates=encoder.templates,
+        captions=captions, tuned={}, alpha=0.0, seed=0,
+    )  # fmt: skip

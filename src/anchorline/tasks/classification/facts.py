@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import shlex
-import sys
 import time
 from collections.abc import Mapping, Sequence
 
 import torch
 
-from anchorline.classifier.adapted import AdaptedClassifier
+from anchorline.classifier.runs import Record
 from anchorline.encoders.encoder import Encoder
-from anchorline.encoders.feature_files import Features
 from anchorline.encoders.loading import BUNDLED as BUNDLED_ENCODER
 from anchorline.evaluation.base import Options
-from anchorline.metric import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE, Provenance
+from anchorline.metric import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE
 from anchorline.metrics.open_set import conformal_threshold
 from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.oracle import CHOOSING, Select
-from anchorline.version import __version__, commit
+from anchorline.version import __version__, command_line, commit
 
 
-def suite_hash(suite: Suite) -> str:
-    """Hex sha256 (16 digits) over class names, roles, and images and labels of all sets."""
-    parts = [json.dumps(suite.classes)]
-    parts += [list(suite.shifts).__repr__(), list(suite.outliers).__repr__()]
-    for name, images in suite.sets().items():
-        labels = b"" if images.labels is None else images.labels.tobytes()
-        parts.append(f"{name} {images.content_hash()} {hashlib.sha256(labels).hexdigest()}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def origin(suite: Suite, encoder: Encoder, method: str, seed: int, config_hash: str) -> Provenance:
-    """What the figures of a method on a suite come from."""
-    return Provenance(suite.name, suite_hash(suite), encoder.name, encoder.hash, method, seed, config_hash)
-
-
-def _ends_of_searches(classifiers: Sequence[AdaptedClassifier], judge: str) -> list[str]:
+def _ends_of_searches(records: Sequence[Record], judge: str) -> list[str]:
     """A sentence for each method whose best value was the first or last of three or more tried."""
     found: dict[str, list[str]] = {}
-    for one in classifiers:
+    for one in records:
         for path, values in one.method.search:
             chosen = one.chosen.get(path)
             if len(values) > 2 and chosen in (min(values), max(values)):
@@ -78,29 +58,28 @@ def unfit(suite: Suite, encoder: Encoder) -> list[str]:
 
 def facts(
     suite: Suite,
-    classifiers: Sequence[AdaptedClassifier],
-    features: Mapping[str, Features],
+    encoder: Encoder,
+    records: Sequence[Record],
+    encoding: float,
     options: Options,
     select: Select,
 ) -> dict[str, str]:
-    """The box "how this was measured": label and value."""
-    encoder = classifiers[0].encoder
-    seeds = list(dict.fromkeys(one.seed for one in classifiers))
+    """The box "how this was measured": label and value; `encoding`: seconds that all sets took."""
+    seeds = list(dict.fromkeys(one.seed for one in records))
     chosen = [
         one.method.name
         + (f" (seed {one.seed})" if len(seeds) > 1 else "")
         + ": "
         + ", ".join(f"{name} {value:g}" for name, value in one.chosen.items())
-        for one in classifiers
+        for one in records
         if one.chosen
     ]
     models = len(options.reference)
     line = f"{models} reference models" if models else "the untouched encoder, of slope 1"
-    by_command = sys.argv[0].endswith("anchorline")
     sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
     return {
-        "Command": shlex.join(["anchorline", *sys.argv[1:]]) if by_command else "Python API",
-        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes; images: {sizes}",
+        "Command": command_line.get(),
+        "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes; images: {sizes}",
         "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}",
         "Preprocessing": encoder.preprocessing,
         "Captions": " | ".join(encoder.templates),
@@ -122,7 +101,7 @@ def facts(
         "Seeds": ", ".join(map(str, seeds)) + " (methods that draw no random numbers run once)",
         "Seconds": "wall time of adapting: captions, features of train and val if it trains, training with "
         "all trials of its search; "
-        f"encoding all sets took {sum(f.seconds for f in features.values()):.0f} s, once",
+        f"encoding all sets took {encoding:.0f} s, once",
         "Peak memory": "of the process (resident; on a GPU: of the device) while adapting",
         "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -143,13 +122,13 @@ def guarantee(suite: Suite, options: Options) -> str:
 def notes(
     suite: Suite,
     encoder: Encoder,
-    classifiers: Sequence[AdaptedClassifier],
+    records: Sequence[Record],
     left_out: Mapping[tuple[str, str], Sequence[str]],
     select: Select,
 ) -> list[str]:
     """What the reader must know; `left_out`: methods by detector and reason."""
-    found = [*unfit(suite, encoder), *suite.notes, *_ends_of_searches(classifiers, CHOOSING[select])]
-    everyone = {one.method.name for one in classifiers}
+    found = [*unfit(suite, encoder), *suite.notes, *_ends_of_searches(records, CHOOSING[select])]
+    everyone = {one.method.name for one in records}
     for (name, reason), methods in left_out.items():
         of = "" if everyone == set(methods) else f" of {', '.join(dict.fromkeys(methods))}"
         found.append(f"detector {name} is left out{of}: {reason}")

@@ -66,8 +66,10 @@ class Classification:
 
     def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor, int | None]:
         inputs = self.learn[chosen]
-        if self.model.changes_images:
+        if self.model.changes_images and self.augmentation != "none":
             inputs = augment(inputs, self.augmentation, seeds)
+            # Channel by channel in memory: how the convolutions that follow round depends on it.
+            inputs = inputs.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
         return self._ready(inputs), self._template(step)
 
     def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:

@@ -3,7 +3,7 @@
 from anchorline.tasks.continual.comparing import ContinualComparison, compare
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.methods import METHODS, ContinualMethod, changed, find_continual
-from anchorline.tasks.continual.running import learn_sequence
+from anchorline.tasks.continual.run import learn_sequence
 from anchorline.tasks.continual.runs import Learnt
 from anchorline.tasks.continual.sequence import TaskSequence, draw_sequence
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from anchorline.classifier.adapted import AdaptedClassifier
-from anchorline.classifier.runs import TENSORS, learnt_from, templates_of
-from anchorline.constraints import FTP
+from anchorline.classifier.adapted import Classifier
+from anchorline.classifier.runs import TENSORS, templates_of
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import read_tensors, write_tensors
 from anchorline.methods.blends import Weights
-from anchorline.methods.constraints import Constraint
-from anchorline.methods.tunables import AdaptedModel, Pretrained, TunableModel
+from anchorline.methods.tunables import AdaptedModel, Pretrained
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.tasks.classification.problem import Examples
-from anchorline.tasks.continual.growing import as_of, carried
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.tasks.continual.problem import CurrentTask
 from anchorline.tasks.continual.sequence import Rows, TaskSequence, stored
@@ -52,31 +47,6 @@ class Setting:
     narrator: Narrator
 
 
-@dataclass(frozen=True)
-class Continued:
-    """A constraint in a task whose weights go on from the task before, while the anchor stays.
-
-    FTP's radii start at the anchor, and so its first step would throw all weights back there; here they start
-    at where the task before has left the weights.
-    """
-
-    constraint: Constraint
-
-    @property
-    def name(self) -> str:
-        return self.constraint.name
-
-    @property
-    def learns_on_val(self) -> bool:
-        return self.constraint.learns_on_val
-
-    def wrap(self, optimizer: Optimizer, model: TunableModel, validation: Callable[[], Tensor]) -> Optimizer:
-        made = self.constraint.wrap(optimizer, model, validation)
-        if isinstance(made, FTP):
-            made.start_from_here()
-        return made
-
-
 class Learner:
     """A method at one learning rate. What a task has trained lies in run/task-TT and is not trained again."""
 
@@ -90,11 +60,11 @@ class Learner:
         self.templates = templates_of(setting.encoder, row.method)
         self.captions = setting.store.classes(setting.encoder, classes, self.templates).vectors
 
-    def classifier(self, task: int) -> AdaptedClassifier:
+    def classifier(self, task: int) -> Classifier:
         """What has been learnt after a task (from 1), over the classes seen, in the order of learning."""
         return self._classifier(self.tuned(task), task)
 
-    def final(self) -> AdaptedClassifier:
+    def final(self) -> Classifier:
         """What has been learnt in the end, with classes in the order of the suite."""
         last, suite = len(self.setting.sequence), self.setting.sequence.suite
         known = self.setting.sequence.classes(last)
@@ -103,7 +73,7 @@ class Learner:
                         captions=self.captions[places])  # fmt: skip
         before = self.method.tunable.start(self._pretrained(last, self.setting.encoder))
         before.put(self.tuned(last))
-        tuned = carried(before, known, self.method.tunable.start(whole), suite.classes)
+        tuned = self.method.tunable.start(whole).grown_from(before)
         return replace(self._classifier(tuned, last), classes=suite.classes, captions=self.captions[places])
 
     def tuned(self, task: int) -> dict[str, Tensor]:
@@ -145,7 +115,7 @@ class Learner:
         stays = before is not None and self.row.anchor == "pre-trained"
         rate = "".join(f" {path.split('.')[-1]} {value:g}" for path, value in self.values.items())
         trained = train(
-            problem, Continued(self.method.constraint) if stays else self.method.constraint, training,
+            problem, self.method.constraint.continued() if stays else self.method.constraint, training,
             seed=mixed_seed(sequence.seed, task), run=self._directory(task), identity=self.identity,
             progress=setting.narrator.bar(f"{self.row.name}{rate}, task {task}", "steps"),
         )  # fmt: skip
@@ -158,10 +128,9 @@ class Learner:
             return start(self._pretrained(task, encoder))
         old = start(self._pretrained(task - 1, encoder))
         old.put(before)
-        held_to = as_of(encoder, before) if self.row.anchor == "previous task" else encoder
+        held_to = old.tuned_encoder() if self.row.anchor == "previous task" else encoder
         model = start(self._pretrained(task, held_to))
-        known, seen = (self.setting.sequence.classes(t) for t in (task - 1, task))
-        model.put(carried(old, known, model, seen))
+        model.put(model.grown_from(old))
         return model
 
     def _pretrained(self, task: int, encoder: Encoder) -> Pretrained:
@@ -180,22 +149,17 @@ class Learner:
             inputs = setting.store.images(setting.encoder, images).vectors
         return Examples(inputs, labels, torch.from_numpy(rows))
 
-    def _classifier(self, tuned: dict[str, Tensor], task: int) -> AdaptedClassifier:
+    def _classifier(self, tuned: dict[str, Tensor], task: int) -> Classifier:
         sequence, known = self.setting.sequence, self.method.blend.alpha
         classes = sequence.classes(task)
-        return AdaptedClassifier(
+        return Classifier(
             encoder=self.setting.encoder,
             method=self.method,
             classes=classes,
             templates=self.templates,
             captions=self.captions[: len(classes)],
-            learnt_from=learnt_from(sequence.suite),
             tuned=tuned,
             alpha=known or 0.0,
-            chosen=dict(self.values),
-            seconds=0.0,
-            threshold=0.0,
-            peak_memory=0.0,
             seed=sequence.seed,
         )
 

@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 import torch
 
-from anchorline.classifier.adapted import AdaptedClassifier, FeaturePair
+from anchorline.classifier.adapted import Classifier, FeaturePair
 from anchorline.encoders.features import FeatureStore
 from anchorline.evaluation.evaluators.accuracy import accuracy
 from anchorline.evaluation.evaluators.summary import axes
@@ -33,7 +33,7 @@ TASK = "task"  # role of what is measured on the test images of one task; its se
 
 
 def collect(
-    classifier: AdaptedClassifier, sequence: TaskSequence, task: int, store: FeatureStore
+    classifier: Classifier, sequence: TaskSequence, task: int, store: FeatureStore
 ) -> dict[str, Outputs]:
     """What a classifier of the classes seen after a task says of their images in test and in each shift, and
     of all outliers, by set name; a shift without any of the classes is left out. Each image passes once."""
@@ -53,7 +53,7 @@ def collect(
 
 
 def _said(
-    classifier: AdaptedClassifier, sequence: TaskSequence, task: int, images: ImageSet, rows: Rows,
+    classifier: Classifier, sequence: TaskSequence, task: int, images: ImageSet, rows: Rows,
     store: FeatureStore,
 ) -> Outputs:  # fmt: skip
     part = replace(
@@ -64,7 +64,7 @@ def _said(
     return outputs_of(classifier, part, _views(classifier, images, rows, store))
 
 
-def _views(classifier: AdaptedClassifier, images: ImageSet, rows: Rows, store: FeatureStore) -> FeaturePair:
+def _views(classifier: Classifier, images: ImageSet, rows: Rows, store: FeatureStore) -> FeaturePair:
     """Features of some images of a set. The adapted ones are not kept: nobody asks for them again."""
     untouched = store.images(classifier.encoder, images).vectors[rows]
     if not classifier.adaptation.changes_images:
@@ -118,7 +118,7 @@ def measure(
     yield from axes(replace(suite, shifts=shifts), found)
 
 
-def sequence_score(classifier: AdaptedClassifier, sequence: TaskSequence, store: FeatureStore) -> ValScore:
+def sequence_score(classifier: Classifier, sequence: TaskSequence, store: FeatureStore) -> ValScore:
     """A_{1:N} on the val images of all tasks, a share, and minus their cross-entropy: in the end of all."""
     last, val = len(sequence), sequence.suite.val
     outputs = _said(classifier, sequence, last, val, sequence.rows(val, 1, last), store)
@@ -126,7 +126,7 @@ def sequence_score(classifier: AdaptedClassifier, sequence: TaskSequence, store:
     return fmean(every), val_score(outputs.logits, outputs.truth)[1]
 
 
-def threshold(classifier: AdaptedClassifier, images: ImageSet, store: FeatureStore) -> float:
+def threshold(classifier: Classifier, images: ImageSet, store: FeatureStore) -> float:
     """The highest maximum softmax probability that at least 95 % of the val images reach.
 
     `classifier` knows all classes in the order of the suite.

@@ -9,10 +9,11 @@ import pandas as pd
 
 from anchorline.encoders.encoder import Encoder
 from anchorline.metric import MSP_TEMPERATURE, UNTOUCHED
-from anchorline.report.chart_page import Chart, measured, write_page
+from anchorline.report.chart_page import Chart, write_page
 from anchorline.report.tables.cells import signed
 from anchorline.report.tables.published import published_section
 from anchorline.suites.suite import Suite
+from anchorline.tasks.comparison import how_measured
 from anchorline.tasks.continual.figures import curve_figure, final_figure, matrix_figure, shown
 from anchorline.tasks.continual.runs import Learnt
 from anchorline.tasks.continual.tables import curve_sheet, final_sheet, matrix_sheet, points_of
@@ -111,7 +112,7 @@ def write_report(
         summary=list(_sentences(final)),
         charts=charts,
         more=published_section(published),
-        facts={**measured(suite, encoder), **_facts(suite, learnt, last, rehearsal, seeds)},
+        facts={**how_measured(suite, encoder), **_facts(suite, learnt, last, rehearsal, seeds)},
     )
 
 

@@ -1,10 +1,8 @@
-"""What the run directory of a sequence holds beside the classifier in the end: sequence.json, and figures of
-single tasks while it is measured."""
+"""What the run directory of a sequence holds beside the classifier in the end: sequence.json."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import Any
 from anchorline.classifier import runs
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
-from anchorline.engine.storage import write_text
+from anchorline.engine.jobs import Job, read_json
+from anchorline.methods.settings import from_json
 from anchorline.metric import Metric
-from anchorline.tasks.classification.facts import suite_hash
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.version import __version__, commit
@@ -72,72 +70,44 @@ def request(setting: Setting, row: ContinualMethod) -> dict[str, Any]:
         "joint": row.joint,
         "rehearsal": setting.rehearsal,
         "tasks": [[suite.classes[number] for number in task] for task in sequence.tasks],
-        "measured_on": suite_hash(suite),
+        "measured_on": suite.hash,
     }
 
 
-def write(learnt: Learnt, asked: dict[str, Any]) -> None:
-    facts = {
+def job_of(setting: Setting, row: ContinualMethod, run: Path) -> Job:
+    """The question what a method learns and what it then knows, and where the answer lies."""
+    return Job(request(setting, row), run / FILE)
+
+
+def write(learnt: Learnt, job: Job) -> None:
+    job.put({
         "anchorline": __version__,
         "commit": commit(),
-        "identity": learnt.identity,
-        **asked,
+        "about": learnt.row.about,
         "chosen": learnt.chosen,
         "val": learnt.val,
-        "metrics": [_plain(task) for task in learnt.metrics],
-    }
-    write_text(learnt.run / FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        "metrics": [plain(task) for task in learnt.metrics],
+    })  # fmt: skip
 
 
-def read(setting: Setting, row: ContinualMethod, run: Path, identity: str) -> Learnt | None:
-    """What a directory holds of the same request; None if that is nothing."""
+def read(run: Path, encoder: Encoder) -> Learnt | None:
+    """What a directory holds; None where there is no finished sequence of this encoder."""
+    facts = read_json(run / FILE)
     try:
-        facts = json.loads((run / FILE).read_text(encoding="utf-8"))
-        classifier = json.loads((run / runs.CONFIGURATION).read_text(encoding="utf-8"))
-        # `anchorline compare` may have written its classifier beside the figures since.
-        same = all(classifier[k] == facts[k] for k in ("encoder_hash", "train", "seed", "classes", "chosen"))
-        if facts["identity"] != identity or not same or not (run / runs.TENSORS).is_file():
+        method = replace(from_json(facts["method"]), about=facts["about"])
+        row = ContinualMethod(method, facts["anchor"], facts["between"], facts["joint"])
+        metrics = [metrics_of(task) for task in facts["metrics"]]
+        chosen, val, seed = facts["chosen"], facts["val"], facts["seed"]
+        if facts["encoder_hash"] != encoder.hash:
             return None
-        metrics = [_metrics(task) for task in facts["metrics"]]
-        return Learnt(row, setting.encoder, setting.sequence.seed, run, metrics, dict(facts["chosen"]),
-                      dict(facts["val"]), identity)  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError):
+        return Learnt(row, encoder, seed, run, metrics, chosen, val, facts["configuration_hash"])
+    except (KeyError, TypeError, ValueError):
         return None
 
 
-def holds_something(run: Path) -> bool:
-    """Whether there is a finished run, of a sequence or of `anchorline compare`."""
-    return (run / FILE).is_file() or (run / runs.CONFIGURATION).is_file()
-
-
-def write_figures(run: Path, task: int, metrics: Sequence[Metric], identity: str) -> None:
-    """Keep the figures after a task until all tasks are measured."""
-    facts = {"identity": identity, "metrics": _plain(metrics)}
-    write_text(_figures(run, task), json.dumps(facts) + "\n")
-
-
-def read_figures(run: Path, task: int, identity: str) -> list[Metric] | None:
-    """The figures after a task of the same request; None if there are none."""
-    try:
-        facts = json.loads(_figures(run, task).read_text(encoding="utf-8"))
-        return _metrics(facts["metrics"]) if facts["identity"] == identity else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def drop_figures(run: Path, tasks: int) -> None:
-    """All is measured, and sequence.json has them."""
-    for task in range(1, tasks + 1):
-        _figures(run, task).unlink(missing_ok=True)
-
-
-def _figures(run: Path, task: int) -> Path:
-    return run / f"figures-{task:02d}.json"
-
-
-def _plain(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
+def plain(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(one) for one in metrics]
 
 
-def _metrics(plain: list[dict[str, Any]]) -> list[Metric]:
+def metrics_of(plain: list[dict[str, Any]]) -> list[Metric]:
     return [Metric(**one) for one in plain]

@@ -10,7 +10,8 @@ Needs the extra: pip install 'anchorline[segment]'.
 from anchorline.suites.masks.scenes import scenes
 from anchorline.suites.masks.sets import MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
-from anchorline.tasks.segmentation.adapting import Architecture, adapt
+from anchorline.tasks.segmentation.adapting import adapt
+from anchorline.tasks.segmentation.architecture import Architecture
 from anchorline.tasks.segmentation.backbones import Backbone, load_backbone
 from anchorline.tasks.segmentation.comparing import PAPER_FOUR, SHOWN, Comparison, compare
 from anchorline.tasks.segmentation.decoders import DECODERS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.loading import BUNDLED, load_encoder
-from anchorline.errors import UserError, first_line
+from anchorline.errors import UserError, close_names, first_line
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _DEPTHS = {"pyramid": 5, "tokens": 4}  # feature maps that decoders of either kind read
@@ -99,7 +98,7 @@ def load_backbone(name: str = BUNDLED, weights: str = "", device: str | None = N
     try:
         encoder = load_encoder(name, device)
     except UserError as error:
-        near = difflib.get_close_matches(name, smp.encoders.get_encoder_names(), n=3)
+        near = close_names(name, smp.encoders.get_encoder_names())
         hint = f"; backbones near it: {', '.join(near)}" if near else ""
         raise UserError(f"{error}{hint}") from error
     return _of_encoder(encoder)
@@ -195,7 +194,7 @@ def _kind(smp_name: str, said: str) -> Literal["pyramid", "tokens"]:
 
     name = smp_name.removeprefix("tu-")
     if not timm.is_model(name):
-        near = difflib.get_close_matches(name.partition(".")[0], timm.list_models(), n=3)
+        near = close_names(name.partition(".")[0], timm.list_models())
         hint = f"; near it: {', '.join(f'tu-{one}' for one in near)}" if near else ""
         raise UserError(f"timm has no model {name!r}{hint}; give another --backbone")
     with torch.device("meta"):

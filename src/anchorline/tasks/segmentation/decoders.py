@@ -27,6 +27,7 @@ class Decoder:
             [N, C, H, W]; its `encoder` is the backbone's network, without its weights.
         step: H and W are multiples of it, and of the backbone's stride.
         unit: the width is a multiple of it.
+        doubles: it up-samples by twos, so that the stride of the backbone must be a power of two.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Decoder:
     build: Callable[[Backbone, int, int], nn.Module]
     step: int = 1
     unit: int = 1
+    doubles: bool = False
 
     def check(self, backbone: Backbone, width: int, size: tuple[int, int]) -> None:
         """Raises `UserError` where no such width can be built, or images of that size not be computed."""
@@ -119,6 +121,7 @@ DECODERS: dict[str, Decoder] = {
             _dpt,
             step=32,
             unit=_GROUP,
+            doubles=True,
         ),
         Decoder(
             "linear",
@@ -141,10 +144,10 @@ def find_decoder(name: str, backbone: Backbone) -> Decoder:
         raise UserError(
             f"the decoder {name} cannot read {backbone.name}, which {kind}; give --decoder {' or '.join(fit)}"
         )
-    if decoder.name == "dpt" and math.log2(backbone.stride) % 1:
+    if decoder.doubles and math.log2(backbone.stride) % 1:
         raise UserError(
-            f"dpt needs patches of 8, 16 or 32 pixels, and those of {backbone.name} have {backbone.stride}; "
-            "give --decoder linear"
+            f"{name} needs patches of 8, 16 or 32 pixels, and those of {backbone.name} have "
+            f"{backbone.stride}; give --decoder linear"
         )
     return decoder
 

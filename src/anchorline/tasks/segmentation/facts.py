@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 
 from anchorline.suites.masks.suite import SegmentationSuite
-from anchorline.tasks.segmentation.adapting import Architecture
+from anchorline.tasks.segmentation.architecture import Architecture
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
-from anchorline.version import __version__, commit
-
-
-def suite_hash(suite: SegmentationSuite) -> str:
-    """Hex sha256 (16 digits) over class names, names of sets, and the images and masks of all."""
-    parts = [json.dumps(suite.classes)]
-    parts += [f"{name} {images.content_hash()}" for name, images in suite.sets().items()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+from anchorline.version import __version__, command_line, commit
 
 
 def facts(
@@ -45,10 +34,8 @@ def facts(
         for one in segmenters
     ]
     return {
-        "Command": shlex.join(["anchorline", *sys.argv[1:]])
-        if sys.argv[0].endswith("anchorline")
-        else "Python API",
-        "Suite": f"{suite.name} (hash {suite_hash(suite)}), {len(suite.classes)} classes; images: {sizes}",
+        "Command": command_line.get(),
+        "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes; images: {sizes}",
         "Backbone": f"{backbone.name} (weights hash {backbone.hash}) on {backbone.device}; its normalisation "
         "statistics stay as they were pre-trained",
         "Decoder": f"{architecture.decoder}, {architecture.width} channels, new, with group normalisation "

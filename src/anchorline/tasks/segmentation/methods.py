@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from anchorline.errors import UserError, unknown
 from anchorline.methods.constraints import ByFTP, ByL2SP, ByMARSSP, BySPD, ByTPGM, Constraint, Unconstrained
-from anchorline.methods.hyperparameters import Training
+from anchorline.methods.hyperparameters import Training, check_training
 from anchorline.methods.table import Search
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.model import layer_of
@@ -51,8 +51,15 @@ class SegmentationMethod:
     search: Search = ()
     source: str = ""
 
+    @property
+    def trains_weights(self) -> bool:
+        """Whether pre-trained weights are trained, which a constraint can hold."""
+        return bool(self.parameters)
+
     def check(self, backbone: Backbone) -> None:
-        """Raises `UserError` where the row would not do to this backbone what it says."""
+        """Raises `UserError` for numbers that make no sense, and where the row would not do to this backbone
+        what it says."""
+        check_training(self.name, self.training, least_epochs=1)
         names = [name for name, _ in backbone.module.named_parameters()]
         for pattern in self.parameters:
             if not any(fnmatchcase(name, pattern) for name in names):
@@ -60,7 +67,7 @@ class SegmentationMethod:
                     f"{self.name}: no parameter of {backbone.name} matches {pattern!r}; its parameters are "
                     f"called {', '.join(names[:4])} …"
                 )
-        if not self.parameters and not isinstance(self.constraint, Unconstrained):
+        if self.constraint.holds and not self.trains_weights:
             raise UserError(
                 f"{self.name}: {self.constraint.name} holds weights of the backbone, and none is trained; "
                 "say which with parameters, or give no constraint"

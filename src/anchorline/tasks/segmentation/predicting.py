@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from anchorline.encoders.encoder import as_images
+from anchorline.engine.outputs import OwnFolder
 from anchorline.errors import UserError
 from anchorline.suites.images.rgb import Pixels, UnreadableError, open_rgb, quiet_pillow
 from anchorline.tasks.segmentation.pictures import mask_picture, overlay
@@ -49,12 +51,23 @@ def predict_masks(
 ) -> Iterator[DrawnMask]:
     """Write OUT/masks/NAME.png and OUT/overlays/NAME.png for each image file, one after the other.
 
-    A name that was written before in this call gets the next free number: NAME-2. Raises `UserError` for
-    a run that is none, a folder that cannot be written, or an image that cannot be read; with "skip" such an
-    image is left out, and the reason appended to `skipped`.
+    OUT is new, empty, or holds nothing but what an earlier call wrote, which is written over. A name that was
+    written before in this call gets the next free number: NAME-2. Raises `UserError` for a folder that holds
+    other files or cannot be written, a run that is none, or an image that cannot be read; with "skip" such
+    an image is left out, and the reason appended to `skipped`.
     """
+    folder = OwnFolder(Path(out))  # before anything long
     adapted = run if isinstance(run, AdaptedSegmenter) else load(run, device=device)
-    folder = Path(out)
+    return _drawn(adapted, images, folder, bad_images, skipped)
+
+
+def _drawn(
+    adapted: AdaptedSegmenter,
+    images: Iterable[str],
+    folder: OwnFolder,
+    bad_images: Literal["error", "skip"],
+    skipped: list[str] | None,
+) -> Iterator[DrawnMask]:
     written: set[str] = set()
     for path in images:
         try:
@@ -70,9 +83,10 @@ def predict_masks(
         free = chain([stem], (f"{stem}-{number}" for number in count(2)))
         name = next(one for one in free if one not in written)
         written.add(name)
-        files = folder / "masks" / f"{name}.png", folder / "overlays" / f"{name}.png"
-        _write(mask_picture(mask), files[0])
-        _write(Image.fromarray(overlay(pixels, mask)), files[1])
+        files = (
+            folder.write(f"masks/{name}.png", _png(mask_picture(mask))),
+            folder.write(f"overlays/{name}.png", _png(Image.fromarray(overlay(pixels, mask)))),
+        )
         found, pixels_of = np.unique(mask, return_counts=True)
         order = found[np.argsort(-pixels_of, kind="stable")]
         yield DrawnMask(path, *files, tuple(adapted.classes[index] for index in order))
@@ -111,9 +125,7 @@ def _read(path: str) -> Pixels:
         raise UserError(f"{path} {error}; mend it, or leave it out with --bad-images skip") from error
 
 
-def _write(picture: Image.Image, file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(file, "PNG", optimize=True)
-    except OSError as error:
-        raise UserError(f"cannot write {file} ({error}); give another directory with --out") from error
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -13,8 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from anchorline.classifier.runs import CONFIGURATION, TENSORS, configuration_hash, no_run
-from anchorline.engine.storage import write_tensors, write_text
+from anchorline.classifier.runs import CONFIGURATION, TENSORS, no_run
+from anchorline.engine.jobs import Job, read_json
+from anchorline.engine.storage import write_tensors
 from anchorline.errors import UserError
 from anchorline.methods.settings import to_json
 from anchorline.tasks.segmentation.backbones import Backbone, load_backbone
@@ -146,29 +147,25 @@ def save(adapted: AdaptedSegmenter, run: Path) -> None:
     """Write the run directory: tuned tensors and, last, the configuration. Raises `UserError`."""
     (run / CONFIGURATION).unlink(missing_ok=True)  # never beside the tensors of another request
     write_tensors(run / TENSORS, dict(adapted.tuned))
-    facts = {
+    Job(adapted.request, run / CONFIGURATION).put({
         "anchorline": __version__,
         "commit": commit(),
-        "configuration_hash": configuration_hash(adapted.request),
-        **adapted.request,
         "chosen": adapted.chosen,
         "seconds": adapted.seconds,
         "peak_memory": adapted.peak_memory,
-    }
-    write_text(run / CONFIGURATION, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    })  # fmt: skip
 
 
 def is_segmentation_run(run: str | Path) -> bool:
     """Whether a directory holds a run of segmentation."""
-    try:
-        facts = json.loads((Path(run) / CONFIGURATION).read_text(encoding="utf-8"))
-        return isinstance(facts, dict) and facts.get("task") == TASK
-    except (OSError, ValueError):
-        return False
+    return bool(read_json(Path(run) / CONFIGURATION).get("task") == TASK)
 
 
-def load(run: str | Path, backbone: Backbone | None = None, device: str | None = None) -> AdaptedSegmenter:
-    """The segmenter of a run directory. `backbone` saves loading it again, onto `device`.
+def load(
+    run: str | Path, backbone: Backbone | None = None, device: str | None = None, *, stored: bool = False
+) -> AdaptedSegmenter:
+    """The segmenter of a run directory. `backbone` saves loading it again, onto `device`. The tensors of a
+    `stored` one stay on disk, and each is read when it is used.
 
     Raises `UserError` if the directory is no run of segmentation, or the backbone is another.
     """
@@ -177,7 +174,11 @@ def load(run: str | Path, backbone: Backbone | None = None, device: str | None =
         facts = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
         if facts["task"] != TASK:
             raise ValueError(f"its task is {facts['task']}")
-        tensors = {name: tensor.clone() for name, tensor in load_file(run / TENSORS).items()}
+        tensors: Mapping[str, Tensor] = (
+            Stored(run / TENSORS)
+            if stored
+            else {name: tensor.clone() for name, tensor in load_file(run / TENSORS).items()}
+        )
         rest = {name: facts.pop(name) for name in ("chosen", "seconds", "peak_memory")}
         asked = {n: v for n, v in facts.items() if n not in ("anchorline", "commit", "configuration_hash")}
         classes, (height, width) = tuple(facts["classes"]), facts["size"]

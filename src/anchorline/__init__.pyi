@@ -1,0 +1,16 @@
+from .classifier.adapted import AdaptedClassifier as AdaptedClassifier
+from .classifier.runs import load as load
+from .encoders.encoder import Encoder as Encoder
+from .encoders.features import FeatureStore as FeatureStore
+from .encoders.loading import load_encoder as load_encoder
+from .errors import UserError as UserError
+from .methods.table import METHODS as METHODS
+from .methods.table import Method as Method
+from .registry import register as register
+from .suites import SUITES as SUITES
+from .suites import Suite as Suite
+from .tasks.classification.adapting import adapt as adapt
+from .tasks.classification.comparing import Comparison as Comparison
+from .tasks.classification.comparing import compare as compare
+from .tasks.classification.evaluating import evaluate as evaluate
+from .version import __version__ as __version__
