@@ -94,7 +94,7 @@ OUTLIERS = Axis(
 CLASSIFICATION_AXES = (IN_DISTRIBUTION, SHIFTS, OUTLIERS)
 AXES = tuple(axis.name for axis in CLASSIFICATION_AXES)
 # No axis, since it is measured on request only.
-CORRUPTIONS = Axis(
+CORRUPTED = Axis(
     "corruption_accuracy", "corruption", "accuracy", "accuracy",
     short="corruptions", mean="mean of corruptions", where="under corruption",
 )  # fmt: skip

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchorline.metric import CORRUPTIONS as CORRUPTED
-from anchorline.metric import IN_DISTRIBUTION
+from anchorline.metric import CORRUPTED, IN_DISTRIBUTION
 from anchorline.report import (
     Changed,
     Histogram,

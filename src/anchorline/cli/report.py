@@ -36,19 +36,15 @@ def report(command: Report) -> None:
     except ValueError as error:
         raise UserError(str(error)) from error
     first = merged.rows.iloc[0]
-    try:
-        command.out.parent.mkdir(parents=True, exist_ok=True)
-        write_report(
-            command.out,
-            title=f"{first.suite} with {first.encoder}",
-            rows=merged.rows,
-            curves=merged.curves,
-            movements=merged.movements,
-            differences=merged.differences,
-            published=merged.published,
-            facts=merged.facts,
-            notes=merged.notes,
-        )
-    except OSError as error:
-        raise UserError(f"cannot write {command.out} ({error}); give another file with --out") from error
+    write_report(
+        command.out,
+        title=f"{first.suite} with {first.encoder}",
+        rows=merged.rows,
+        curves=merged.curves,
+        movements=merged.movements,
+        differences=merged.differences,
+        published=merged.published,
+        facts=merged.facts,
+        notes=merged.notes,
+    )
     shared.print_line(f"Report: {command.out.resolve()}")

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from anchorline.metric import CORRUPTIONS, IN_DISTRIBUTION, SHIFTS, UNTOUCHED
+from anchorline.metric import CORRUPTED, IN_DISTRIBUTION, SHIFTS, UNTOUCHED
 from anchorline.report.details import MethodDetails
 from anchorline.report.figures import calibration
 from anchorline.report.figures.blends import blends
@@ -111,7 +111,7 @@ def contents(
 ) -> PageContents:
     """All that the page shows; the arguments are those of `write_report`."""
     every = [Confidence(d.method, reliability(d), risk_coverage(d), confidence(d)) for d in details]
-    severity = severity_curves(results, IN_DISTRIBUTION, CORRUPTIONS)
+    severity = severity_curves(results, IN_DISTRIBUTION, CORRUPTED)
     return PageContents(
         title=title,
         facts=facts,
@@ -134,7 +134,7 @@ def contents(
         subsets=tables.subset_table(results) if results.has("subset", "accuracy") else None,
         robustness=[(p, robustness.robustness_table(results, p)) for p in robustness.places(results)],
         severity=severity,
-        corruptions=corruption_table(results, CORRUPTIONS) if severity else None,
+        corruptions=corruption_table(results, CORRUPTED) if severity else None,
         detection=detection(results),
         open_set=robustness.open_set_table(results),
         calibration=[

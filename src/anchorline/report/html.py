@@ -47,7 +47,7 @@ def render(
         pictures=pictures.json,
     )
     # A file name may hold bytes that are no text; they are shown as escapes.
-    write_text(path, page.encode("utf-8", "backslashreplace").decode("utf-8"))
+    write_text(path, page, errors="backslashreplace")
 
 
 def environment(package: str) -> Environment:
