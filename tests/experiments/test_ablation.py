@@ -110,7 +110,7 @@ def test_the_csv_holds_the_rows(programs, residual):
 
 
 def test_the_same_again_trains_nothing(programs, tiny_encoder, colours, store, monkeypatch):
-    monkeypatch.setattr("anchorline.tasks.classification.adapting.train", None)
+    monkeypatch.setattr("anchorline.tasks.classification.run.train", None)
     out = programs.page.parent
     again = ablate(colours, tiny_encoder, "programs", out, seeds=(0, 1), store=store, settings=SHORT)
     pd.testing.assert_frame_equal(again.rows, programs.rows)

@@ -286,7 +286,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_bits(command, tmp_path):
 def test_two_processes_come_to_what_one_comes_to(command, tmp_path):
     """`accelerate launch` with two CPU processes over gloo, within rounding, method by method."""
     methods = ("fine-tune", "flyp", "reprogrammer", "ftp", "tpgm")
-    from test_segmentation_compare import write  # here: it needs the extra of segmentation
+    from tests.tasks.segmentation.test_comparing import write  # here: it needs the extra of segmentation
 
     masks = str(write(tmp_path, "scenes", 8, 0))
 

@@ -104,14 +104,14 @@ def claim_comparison(directory: Path, task: str, about: Mapping[str, str], overw
 
     `about` says which they are, by what they are. Raises `UserError`.
     """
-    return claim_directory(
-        directory,
-        f"comparison of {task}",
-        about,
-        ours=_OURS,
-        before=_unmarked_comparison,
-        overwrite=overwrite,
-    )
+    kind = f"comparison of {task}"
+
+    def before(directory: Path) -> tuple[str, Mapping[str, str]] | None:
+        if {path.name for path in directory.iterdir()} == {"replica"}:  # which a recipe has just drawn
+            return kind, {}
+        return _unmarked_comparison(directory)
+
+    return claim_directory(directory, kind, about, ours=_OURS, before=before, overwrite=overwrite)
 
 
 def _unmarked_comparison(directory: Path) -> tuple[str, dict[str, str]] | None:

@@ -224,7 +224,7 @@ def test_interrupted_measuring_goes_on(name, found, seven, tiny_encoder, store, 
         evaluation.append(task)
         return measuring.collect(classifier, sequence, task, store)
 
-    monkeypatch.setattr("anchorline.tasks.continual.running.examine", collect)
+    monkeypatch.setattr("anchorline.tasks.continual.run.collect", collect)
     resumed = learn_sequence(setting(tiny_encoder, seven, store), asked, tmp_path)
     assert evaluation == [3]
     assert plain(resumed) == plain(next(one for one in found.learnt if one.row.name == name))
@@ -247,29 +247,32 @@ class Telling(Silent):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.outputs: list[str] = []
+        self.said: list[str] = []
         self.titles: list[str] = []
 
     def say(self, sentence):
-        self.outputs.append(sentence)
+        self.said.append(sentence)
 
     def bar(self, title, unit="images"):
         self.titles.append(title)
         return lambda done, total: None
 
 
-def test_a_run_of_compare_is_replaced_with_a_word(seven, tiny_encoder, store, tmp_path):
+def test_runs_of_other_kinds_and_settings_are_left_alone(seven, tiny_encoder, store, tmp_path):
     single = override(ROWS["fine-tune"], {**SHORT, "training.lr": "1e-3"})
-    adapt(tiny_encoder, seven, single, 0, store, run=tmp_path)
+    adapt(tiny_encoder, seven, single, 0, store, run=tmp_path / "one")
+    with pytest.raises(UserError, match="holds a run, not a sequence"):
+        learn_sequence(setting(tiny_encoder, seven, store), row("linear-probe"), tmp_path / "one")
+    learn_sequence(setting(tiny_encoder, seven, store), row("linear-probe"), tmp_path / "two")
+    with pytest.raises(UserError, match="holds a sequence, not a run"):
+        adapt(tiny_encoder, seven, single, 0, store, run=tmp_path / "two", overwrite=True)
+    other = row("linear-probe", **{"training.lr": "1e-3"})
+    with pytest.raises(UserError, match="holds a finished run with other settings or images"):
+        learn_sequence(setting(tiny_encoder, seven, store), other, tmp_path / "two")
     telling = Telling()
-    learnt = learn_sequence(setting(tiny_encoder, seven, store, telling), row("fine-tune"), tmp_path)
-    assert [s for s in telling.outputs if "held a run with other settings or images" in s]
-    # And the other way round: figures of a sequence never go with the classifier of another run.
-    adapt(tiny_encoder, seven, single, 0, store, run=tmp_path, overwrite=True)
-    again = learn_sequence(setting(tiny_encoder, seven, store), row("fine-tune"), tmp_path)
-    assert again.classifier.method.search == row("fine-tune").method.search
-    assert "epoch" not in again.classifier.chosen
-    assert plain(again) == plain(learnt)
+    learnt = learn_sequence(setting(tiny_encoder, seven, store, telling), other, tmp_path / "two", True)
+    assert [s for s in telling.said if "held a run with other settings or images" in s]
+    assert learnt.chosen == {}
 
 
 def test_a_comparison_holds_no_weights(found):

@@ -21,8 +21,10 @@ from anchorline.suites.masks.sets import MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import compare, is_segmentation_run, load_backbone, predict_masks
 from anchorline.tasks.segmentation.comparing import Comparison
+from anchorline.tasks.segmentation.evaluating import counts_job
 from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.pictures import mask_picture, overlay, palette
+from anchorline.tasks.segmentation.run import Run
 from anchorline.tasks.segmentation.sentences import sentences
 from tests.tasks.segmentation.test_segmenter import BLOCKS, SIZE, SMALL, blocks, brief
 
@@ -73,7 +75,7 @@ def test_rows(compared, suite):
 
 
 def test_the_same_again_trains_and_measures_nothing(compared, suite, monkeypatch):
-    for name in ("adapting.train", "evaluating.counts_of"):
+    for name in ("run.train", "evaluating.counts_of"):
         monkeypatch.setattr(f"anchorline.tasks.segmentation.{name}", None)
     again = compare(suite, load_backbone(device="cpu"), ROWS, compared.directory, **ASKED)
     pd.testing.assert_frame_equal(again.rows, compared.rows)
@@ -96,7 +98,7 @@ def test_a_network_is_built_once_a_decoder(compared, suite, monkeypatch):
             held.append(weakref.ref(found[0]))
         return found
 
-    for file in compared.directory.glob("runs/*/*/counts.safetensors"):
+    for file in compared.directory.glob("runs/*/*/answers/counts-*"):
         file.unlink()
     monkeypatch.setattr(Segmenter, "__init__", counting)
     monkeypatch.setattr(MaskedSet, "decoded", decoded)
@@ -106,15 +108,29 @@ def test_a_network_is_built_once_a_decoder(compared, suite, monkeypatch):
     assert sorted(built) == ["fpn", "linear"]
 
 
-def test_other_images_are_measured_again(compared, suite):
-    files = {p: p.stat().st_mtime_ns for p in compared.directory.glob("runs/*/*/tuned.safetensors")}
+def test_other_images_have_other_counts(compared, suite):
+    run = compared.directory / "runs" / "ftp" / "seed-0"
+    jobs = [counts_job(run, read_json(run / "config.json")["configuration_hash"], images)
+            for images in (suite.test, blocks("test", 5, 99))]  # fmt: skip
+    assert [job.finished() for job in jobs] == [True, False]
+
+
+def test_other_images_are_refused(compared, suite):
     other = replace(suite, test=blocks("test", 5, 99))
-    again = compare(other, load_backbone(device="cpu"), ROWS, compared.directory, **ASKED)
-    before = compared.rows[compared.rows.role != "shift"].value
-    assert not np.allclose(again.rows[again.rows.role != "shift"].value, before)
-    assert files == {p: p.stat().st_mtime_ns for p in files}  # nothing is trained again
-    shifted = [table.value[table.role == "shift"] for table in (again.rows, compared.rows)]
-    assert np.array_equal(*shifted)
+    with pytest.raises(UserError, match="holds a comparison of segmentation of blocks .*, not blocks"):
+        compare(other, load_backbone(device="cpu"), ROWS, compared.directory, **ASKED)
+
+
+def test_another_method_adds_up(compared, suite, monkeypatch, tmp_path):
+    out = shutil.copytree(compared.directory, tmp_path / "out")
+    trained = []
+    real = Run.collect
+    monkeypatch.setattr(Run, "collect", lambda run: trained.append(run.method.name) or real(run))
+    more = compare(suite, load_backbone(device="cpu"), [brief("bias")], out, **ASKED)
+    assert set(trained) == {"bias"}
+    assert list(more.classifiers) == [*compared.classifiers, "bias"]
+    before = more.rows[more.rows.method != "bias"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(before, compared.rows)
 
 
 def test_the_page_is_whole_offline_and_escaped(compared, suite):
@@ -212,7 +228,7 @@ def test_predict_writes_masks_of_the_images_own_size(compared, suite, tmp_path):
     said = np.asarray(Image.open(drawn[1].mask))
     with torch.no_grad():
         batch = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
-        assert np.array_equal(said, compared.segmenters["ftp"].model(batch).argmax(1)[0].numpy())
+        assert np.array_equal(said, compared.classifiers["ftp"].model(batch).argmax(1)[0].numpy())
     assert set(drawn[1].classes) == {suite.classes[i] for i in np.unique(said)}
     with pytest.raises(UserError, match=r"bad\.png is not an image"):
         list(predict_masks(run, given, tmp_path / "out"))
@@ -265,8 +281,8 @@ def test_the_command_on_folders(tmp_path, capsys):
         ({"size": 100}, "multiples of 32 pixels, not 100 x 100"),
         ({"seeds": ()}, "no seed is given"),
         ({"train": Path("x"), "test": Path("x"), "shift": ("fog/3=x",)}, "a shift is named 'fog/3'"),
-        ({"out": Path(__file__)}, "cannot write results into .*/test_segmentation_compare"),
-        ({"out": Path(__file__) / "below"}, "cannot write results into"),
+        ({"out": Path(__file__)}, "test_comparing.py is a file"),
+        ({"out": Path(__file__) / "below"}, "cannot write into .*below"),
     ],
 )
 def test_mistakes_of_the_command_are_explained_at_once(fields, said):

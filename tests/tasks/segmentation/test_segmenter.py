@@ -437,7 +437,7 @@ def test_a_run_gives_back_the_same_masks(backbone, suite, tmp_path, monkeypatch)
     again = load(tmp_path / "run", device="cpu")
     assert torch.equal(first.logits(images), again.logits(images))
     assert (again.classes, again.method, again.chosen) == (BLOCKS, "ftp", first.chosen)
-    monkeypatch.setattr("anchorline.tasks.segmentation.adapting.train", None)  # nobody trains again
+    monkeypatch.setattr("anchorline.tasks.segmentation.run.train", None)  # nobody trains again
     assert (
         adapt(backbone, suite, row, architecture=SMALL, run=tmp_path / "run").tuned.keys()
         == first.tuned.keys()
