@@ -158,8 +158,11 @@ def test_a_constraint_under_what_it_fits(command, tmp_path, capsys):
     }
     assert kinds == {"fine-tune": "ByFTP", "coop": "Unconstrained"}
     assert "unknown; give one of none, l2-sp, " in error(capsys, *command, "--constraint", "rope")
+    held = ["--method", "fine-tune", *QUICK, "--constraint", "ftp"]
+    refused = error(capsys, *command, *held, "--set", "constraint.k=2")
+    assert "fine-tune/seed-0 holds a finished run with other settings" in refused
     assert "k=2.0: give a number from 0 to 1" in error(
-        capsys, *command, "--method", "fine-tune", *QUICK, "--constraint", "ftp", "--set", "constraint.k=2"
+        capsys, *command, *held, "--set", "constraint.k=2", "--overwrite"
     )
 
 
@@ -246,7 +249,10 @@ MISTAKES = {
     "known outlier class": (f"compare {FOLDERS} --outlier a=TEST", "a known class"),
     "unknown encoder": (f"compare {FOLDERS} --encoder VitB32", "near it: ViT-B-32"),
     "unknown device": (f"compare {FOLDERS} --encoder TINY --device gpu", "unknown device 'gpu'"),
-    "file in the way": (f"compare {FOLDERS} --encoder TINY --out FILE", "cannot write results into FILE"),
+    "file in the way": (
+        f"compare {FOLDERS} --encoder TINY --out FILE",
+        "FILE is a file; give",
+    ),
     "no value to set": (f"compare {FOLDERS} --set training.epochs", "expected FIELD=VALUE"),
     "nothing to set": (
         f"compare {FOLDERS} --method fine-tune --set training.epoch=1",

@@ -37,10 +37,10 @@ def draw_map(command: Map) -> None:
     from anchorline.cli.inputs import read_suite
     from anchorline.encoders.features import suite_features
     from anchorline.encoders.loading import load_encoder
+    from anchorline.engine.directories import Named
     from anchorline.errors import UserError
     from anchorline.experiments.maps import mapping
     from anchorline.tasks.classification.adapting import adapt
-    from anchorline.tasks.comparison import described
 
     rows = shared.rows_of(command.method or mapping.METHODS, shared.settings_of(command.set))
     suite = read_suite(command.data)
@@ -51,7 +51,7 @@ def draw_map(command: Map) -> None:
         narrator.say(f"loading {command.encoder} …")
         encoder = load_encoder(command.encoder, command.device or None)
         about = {
-            "suite": described(suite.name, suite.hash), "encoder": described(encoder.name, encoder.hash),
+            "suite": Named(suite.name, suite.hash), "encoder": Named(encoder.name, encoder.hash),
         }  # fmt: skip
         mapping.claim_map(command.out, about, command.overwrite)
         suite, _ = suite_features(store, encoder, suite, narrator.bar, (*suite.outliers, "test"))

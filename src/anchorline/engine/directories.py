@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from anchorline.engine.distributed import main_process_first
 from anchorline.engine.jobs import read_json
@@ -16,13 +17,27 @@ from anchorline.errors import UserError
 MARKER = "anchorline.json"
 
 
+class Named(NamedTuple):
+    """Something that a directory is about: what a user calls it, and the hash that tells it from others."""
+
+    name: str
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (hash {self.hash})"
+
+
+About = Mapping[str, Named]  # by what it is: "suite", "encoder"
+Held = tuple[str, About]  # what a directory holds: kind, and what it is about
+
+
 def claim_directory(
     directory: Path,
     kind: str,
-    about: Mapping[str, str],
+    about: About,
     *,
     ours: tuple[str, ...],
-    before: Callable[[Path], tuple[str, Mapping[str, str]] | None] = lambda _: None,
+    before: Callable[[Path], Held | None] = lambda _: None,
     overwrite: bool = False,
 ) -> Path:
     """The directory, made where it is missing, with a marker that says what it holds.
@@ -30,8 +45,7 @@ def claim_directory(
     Args:
         directory: where a command will write.
         kind: what it will hold, such as "comparison".
-        about: what decides whether this command goes on with what lies there, by what a user calls it:
-            {"suite": "pictograms (hash 1f…)"}.
+        about: what decides whether this command goes on with what lies there.
         ours: patterns of the names that this kind of command writes there.
         before: kind and facts of a directory without a marker, which earlier versions wrote; None: not ours.
         overwrite: whether another one of the same kind is replaced; nothing but what matches `ours` goes.
@@ -52,21 +66,21 @@ def claim_directory(
             raise UserError(
                 f"cannot write into {directory} ({error.strerror}); give another directory with --out"
             ) from error
-        if read_json(directory / MARKER).get("about") != dict(about):
-            write_text(directory / MARKER, json.dumps({"kind": kind, "about": about}, indent=2) + "\n")
+        if _marked(directory) != (kind, about):
+            plain = {what: one._asdict() for what, one in about.items()}
+            write_text(directory / MARKER, json.dumps({"kind": kind, "about": plain}, indent=2) + "\n")
     return directory
 
 
 def _check(
     directory: Path,
     kind: str,
-    about: Mapping[str, str],
+    about: About,
     ours: tuple[str, ...],
-    before: Callable[[Path], tuple[str, Mapping[str, str]] | None],
+    before: Callable[[Path], Held | None],
     overwrite: bool,
 ) -> None:
-    marked = read_json(directory / MARKER)
-    found = (marked["kind"], marked["about"]) if marked else before(directory)
+    found = _marked(directory) or before(directory)
     if found is None:
         some = next(path.name for path in sorted(directory.iterdir()) if not path.name.startswith("."))
         raise UserError(
@@ -75,7 +89,7 @@ def _check(
     there, of = found
     if there != kind:
         raise UserError(f"{directory} holds a {there}, not a {kind}; give another directory with --out")
-    others = [f"{of[what]}, not {value}" for what, value in about.items() if of.get(what, value) != value]
+    others = [f"{of[what]}, not {one}" for what, one in about.items() if of.get(what, one).hash != one.hash]
     if others and not overwrite:
         raise UserError(
             f"{directory} holds a {kind} of {' and '.join(others)}; give another directory with --out, or "
@@ -84,3 +98,11 @@ def _check(
     if others:
         for path in [path for pattern in ours for path in directory.glob(pattern)]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _marked(directory: Path) -> Held | None:
+    """What the marker says that a directory holds."""
+    marked = read_json(directory / MARKER)
+    if not marked:
+        return None
+    return marked["kind"], {what: Named(**one) for what, one in marked["about"].items()}

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 
 from anchorline.encoders.encoder import Encoder
-from anchorline.engine.directories import claim_directory
+from anchorline.engine.directories import About, Held, Named, claim_directory
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import Job, read_json
 from anchorline.engine.locks import Lock
@@ -99,14 +99,14 @@ def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(seeds))
 
 
-def claim_comparison(directory: Path, task: str, about: Mapping[str, str], overwrite: bool) -> Path:
+def claim_comparison(directory: Path, task: str, about: About, overwrite: bool) -> Path:
     """The directory of a comparison: new, empty, or with a comparison of the same suite and encoder.
 
     `about` says which they are, by what they are. Raises `UserError`.
     """
     kind = f"comparison of {task}"
 
-    def before(directory: Path) -> tuple[str, Mapping[str, str]] | None:
+    def before(directory: Path) -> Held | None:
         if {path.name for path in directory.iterdir()} == {"replica"}:  # which a recipe has just drawn
             return kind, {}
         return _unmarked_comparison(directory)
@@ -114,24 +114,19 @@ def claim_comparison(directory: Path, task: str, about: Mapping[str, str], overw
     return claim_directory(directory, kind, about, ours=_OURS, before=before, overwrite=overwrite)
 
 
-def _unmarked_comparison(directory: Path) -> tuple[str, dict[str, str]] | None:
+def _unmarked_comparison(directory: Path) -> Held | None:
     """What an earlier version has left: results.csv tells of what."""
     try:
         first = pd.read_csv(directory / "results.csv", nrows=1, dtype=str).iloc[0]
         about = {
-            "suite": described(first.suite, first.suite_hash),
-            "encoder": described(first.encoder, first.encoder_hash),
+            "suite": Named(first.suite, first.suite_hash),
+            "encoder": Named(first.encoder, first.encoder_hash),
         }
     except (OSError, ValueError, IndexError, AttributeError):
         return None
     task = "continual learning" if (directory / "matrix.csv").is_file() else "classification"
     kinds = {read_json(file).get("task") for file in directory.glob("runs/*/seed-*/config.json")}
     return f"comparison of {'segmentation' if 'segmentation' in kinds else task}", about
-
-
-def described(name: str, content_hash: str) -> str:
-    """A suite or an encoder, in words that are the same for the same one alone."""
-    return f"{name} (hash {content_hash})"
 
 
 def claim_run(directory: Path, kind: str, job: Job, overwrite: bool, narrator: Narrator) -> None:
@@ -156,7 +151,7 @@ def refuse_or_replace(directory: Path, job: Job, overwrite: bool, narrator: Narr
                 job.file.unlink(missing_ok=True)
 
 
-def _unmarked_run(directory: Path) -> tuple[str, dict[str, str]] | None:
+def _unmarked_run(directory: Path) -> Held | None:
     """What an earlier version has left: a finished run, or the trials of one."""
     names = {path.name for path in directory.iterdir()}
     if "results.csv" in names or not any(n == "config.json" or n.startswith("trial-") for n in names):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 from anchorline.cli.segment import Segment, segment
+from anchorline.engine.jobs import read_json
 from anchorline.errors import UserError
 from anchorline.report.numbers import Results
 from anchorline.report.published import Published
@@ -117,7 +119,7 @@ def test_other_images_have_other_counts(compared, suite):
 
 def test_other_images_are_refused(compared, suite):
     other = replace(suite, test=blocks("test", 5, 99))
-    with pytest.raises(UserError, match="holds a comparison of segmentation of blocks .*, not blocks"):
+    with pytest.raises(UserError, match=r"holds a comparison of segmentation of blocks .*, not blocks"):
         compare(other, load_backbone(device="cpu"), ROWS, compared.directory, **ASKED)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.features import FeatureStore, suite_features
-from anchorline.engine.directories import claim_directory
+from anchorline.engine.directories import About, Held, claim_directory
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.engine.storage import write_text
@@ -49,13 +49,13 @@ class Mapped:
     page: Path
 
 
-def claim_map(directory: Path, about: Mapping[str, str], overwrite: bool) -> None:
+def claim_map(directory: Path, about: About, overwrite: bool) -> None:
     """The directory of a map: new, empty, or with a map of the same suite and encoder. Raises `UserError`."""
     ours = ("runs", "map.csv", "map_scores.csv", "map.html")
     claim_directory(directory, "map", about, ours=ours, before=_unmarked, overwrite=overwrite)
 
 
-def _unmarked(directory: Path) -> tuple[str, dict[str, str]] | None:
+def _unmarked(directory: Path) -> Held | None:
     """A map that an earlier version has left."""
     return ("map", {}) if (directory / "map.csv").is_file() else None
 

@@ -12,6 +12,7 @@ from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.classifier.runs import load, read_record
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
+from anchorline.engine.directories import Named
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import Step, do_all
 from anchorline.engine.locks import Lock
@@ -38,7 +39,6 @@ from anchorline.tasks.comparison import (
     checked_seeds,
     chosen_rows,
     claim_comparison,
-    described,
     refuse_or_replace,
     run_directory,
     runs_in,
@@ -84,7 +84,7 @@ def compare(
     options.columns_of_subsets(suite.classes)  # a mistake shows before the long work
     rows = [chosen_by(select, row) for row in chosen_rows(methods, find_method, [find_method(UNTOUCHED)])]
     seeds = checked_seeds(seeds)
-    about = {"suite": described(suite.name, suite.hash), "encoder": described(encoder.name, encoder.hash)}
+    about = {"suite": Named(suite.name, suite.hash), "encoder": Named(encoder.name, encoder.hash)}
     directory = claim_comparison(Path(out), "classification", about, overwrite)
     narrator.say(plan(suite, encoder))
     suite, seconds = readable(suite, encoder, store, directory, narrator)

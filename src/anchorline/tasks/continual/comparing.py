@@ -10,6 +10,7 @@ import pandas as pd
 
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
+from anchorline.engine.directories import Named
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import do_all
 from anchorline.engine.locks import Lock
@@ -25,7 +26,6 @@ from anchorline.tasks.comparison import (
     checked_seeds,
     chosen_rows,
     claim_comparison,
-    described,
     refuse_or_replace,
     run_directory,
     write_tables,
@@ -90,7 +90,7 @@ def compare(
         check(row)
     for seed in seeds:
         draw_sequence(suite, tasks, seed)  # mistakes show early
-    about = {"suite": described(suite.name, suite.hash), "encoder": described(encoder.name, encoder.hash)}
+    about = {"suite": Named(suite.name, suite.hash), "encoder": Named(encoder.name, encoder.hash)}
     directory = claim_comparison(Path(out), "continual learning", about, overwrite)
     narrator.say(plan(suite, encoder))
     suite, _ = readable(suite, encoder, store, directory, narrator)

@@ -7,6 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias
 
+from anchorline.engine.directories import Named
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import do_all
 from anchorline.engine.locks import Lock
@@ -23,7 +24,6 @@ from anchorline.tasks.comparison import (
     checked_seeds,
     chosen_rows,
     claim_comparison,
-    described,
     refuse_or_replace,
     run_directory,
     write_tables,
@@ -95,7 +95,7 @@ def compare(
         for row in rows
         for seed in seeds
     ]  # fmt: skip
-    about = {"suite": described(suite.name, suite.hash), "encoder": described(backbone.name, backbone.hash)}
+    about = {"suite": Named(suite.name, suite.hash), "encoder": Named(backbone.name, backbone.hash)}
     directory = claim_comparison(Path(out), "segmentation", about, overwrite)
     for run in runs:
         refuse_or_replace(run.job.file.parent, run.job, overwrite, narrator)
