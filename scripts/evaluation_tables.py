@@ -24,9 +24,9 @@ def differences(table: pd.DataFrame) -> str:
             sign = 1 if own.a == method else -1
             low, high = sorted((sign * own.low, sign * own.high))
             text = f"{sign * own.difference:+.1f} [{low:+.1f}, {high:+.1f}]"
-            cells.append(f"**{text}**" if own.beyond_noise else text)
+            cells.append(f"**{text}**" if own.significant else text)
         lines.append(f"| `{method}` | {' | '.join(cells)} |")
-    counts = [int(table[table.axis == axis].beyond_noise.sum()) for axis in AXES]
+    counts = [int(table[table.axis == axis].significant.sum()) for axis in AXES]
     pairs = len(table) // len(AXES)
     lines.append(f"| pairs of all methods beyond noise, of {pairs} | " + " | ".join(map(str, counts)) + " |")
     return "\n".join(lines)
@@ -77,7 +77,7 @@ def confidence(rows: pd.DataFrame) -> str:
 
 def open_set(rows: pd.DataFrame) -> str:
     """Share kept, and accuracy among the kept, by set."""
-    kept = rows[rows.metric.isin(["kept", "kept_accuracy"])]
+    kept = rows[rows.metric.isin(["coverage", "selective_accuracy"])]
     names = dict.fromkeys(kept.set)
     lines = ["| set: % kept / % right of the kept | " + " | ".join(f"`{m}`" for m in SHOWN) + " |"]
     lines.append("|---" * (1 + len(SHOWN)) + "|")
@@ -85,8 +85,10 @@ def open_set(rows: pd.DataFrame) -> str:
     for name in names:
         cells = []
         for method in SHOWN:
-            right = values.get((name, method, "kept_accuracy"))
-            cells.append(f"{values[name, method, 'kept']:.1f}" + ("" if right is None else f" / {right:.1f}"))
+            right = values.get((name, method, "selective_accuracy"))
+            cells.append(
+                f"{values[name, method, 'coverage']:.1f}" + ("" if right is None else f" / {right:.1f}")
+            )
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -94,14 +96,21 @@ def open_set(rows: pd.DataFrame) -> str:
 def robustness(rows: pd.DataFrame) -> str:
     """What adapting changed, as means over the shifts."""
     lines = [
-        "| method | relative, points | effective, points | agreement, % | broken, % | mended, % "
+        "| method | relative, points | effective, points | agreement, % | negative flips, % "
+        "| positive flips, % "
         "| worst class of test, % |",
         "|---" * 7 + "|",
     ]
     for method in dict.fromkeys(rows.method):
         own = rows[rows.method == method]
         cells = []
-        for metric in ("relative_robustness", "effective_robustness", "agreement", "broken", "mended"):
+        for metric in (
+            "relative_robustness",
+            "effective_robustness",
+            "agreement",
+            "negative_flips",
+            "positive_flips",
+        ):
             each = own[(own.metric == metric) & (own.role == "shift")].groupby("seed").value.mean()
             cells.append(spread_of(each))
         worst = own[(own.metric == "worst_class") & (own.role == "test")].groupby("seed").value.mean()

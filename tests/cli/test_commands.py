@@ -34,7 +34,7 @@ def command(colour_folders, tiny_directory, tmp_path) -> list[str]:
     ]
 
 
-QUICK = ("--set", "training.epochs=2", "training.batch=8", "training.lr=1e-3")
+QUICK = ("--set", "training.epochs=2", "training.batch_size=8", "training.lr=1e-3")
 
 
 def error(capsys, *arguments: str) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.helpers.constrained import assert_near
 from tests.helpers.constrained_process import CASES, PLACES, run
 
-WORKER = Path(__file__).parents[1] / "helpers" / "constrained_process.py"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,8 @@ def told(tmp_path_factory) -> dict[str, object]:
     """What the first of two processes has written."""
     folder = tmp_path_factory.mktemp("processes")
     done = subprocess.run(
-        [sys.executable, str(WORKER), str(folder)],
+        [sys.executable, "-m", "tests.helpers.constrained_process", str(folder)],
+        cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip

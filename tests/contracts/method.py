@@ -28,7 +28,7 @@ def short(method: Method) -> Method:
     """The same row with little to train."""
     if method.training is None:
         return method
-    training = replace(method.training, epochs=2, batch=8)
+    training = replace(method.training, epochs=2, batch_size=8)
     return replace(method, training=training, search=_two_trials(method.search))
 
 

@@ -129,7 +129,7 @@ TOY = Method(
     Brier(),
     Pulled(),
     Halfway(),
-    Training(epochs=3, batch=8),
+    Training(epochs=3, batch_size=8),
     search=(("training.lr", (1e-2, 1e-1)), ("constraint.share", (0.05,))),
     source="nobody 2026",
 )

@@ -124,7 +124,7 @@ def test_a_crash_while_writing_leaves_nothing(tiny_encoder, images, calls, monke
         raise crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(anchorline.encoders.feature_files, "save_file", half)
+        patch.setattr(anchorline.encoders.feature_files, "save_readable", half)
         with pytest.raises(crash):
             FeatureStore().images(tiny_encoder, images)
     assert kept(FeatureStore()) == []
@@ -214,5 +214,5 @@ def test_where_features_are_kept(tiny_encoder, images, monkeypatch, tmp_path):
     assert cache_directory() == Path.home() / ".cache" / "anchorline"
     (tmp_path / "file").touch()
     monkeypatch.setenv("ANCHORLINE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(UserError, match=r"cannot keep features in .*; .*ANCHORLINE_CACHE"):
+    with pytest.raises(UserError, match=r"cannot write .*; .*ANCHORLINE_CACHE"):
         FeatureStore().images(tiny_encoder, images)

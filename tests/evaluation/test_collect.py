@@ -129,7 +129,7 @@ def test_a_subset_of_an_unknown_class_is_one_sentence():
 # ---- everything
 
 
-LABELLED = ("accuracy", "worst_class", "agreement", "broken", "mended", "ece", "nll", "brier")
+LABELLED = ("accuracy", "worst_class", "agreement", "negative_flips", "positive_flips", "ece", "nll", "brier")
 DETECTED = [
     *(("auroc", ""), ("aupr_in", ""), ("aupr_out", ""), ("fpr95", ID_POSITIVE), ("fpr95", OUTLIER_POSITIVE)),
     ("detection_error", ""),
@@ -161,13 +161,13 @@ def expected_keys():
         yield from ((name, role, metric, "", "") for metric in LABELLED)
         yield from ((name, role, metric, "scaled", "") for metric in ("ece", "nll", "brier"))
         yield name, role, "aurc", "msp", ""
-        yield from ((name, role, metric, "msp", "keep 0.8") for metric in ("kept", "kept_accuracy"))
+        yield from ((name, role, metric, "msp", "keep 0.8") for metric in ("coverage", "selective_accuracy"))
         yield f"{name}/two", "subset", "accuracy", "", ""
         if role == "shift":
             yield name, role, "relative_robustness", "", ""
             yield name, role, "effective_robustness", "", "line through the untouched encoder"
     for name in ("far", "near"):
-        yield name, "outlier", "kept", "msp", "keep 0.8"
+        yield name, "outlier", "coverage", "msp", "keep 0.8"
     for score in ("msp", "energy", "mcm"):
         for name, role in (("far", "outlier"), ("near", "outlier")):
             yield from ((name, role, metric, score, convention) for metric, convention in DETECTED)
@@ -192,7 +192,7 @@ def test_every_row_is_there_once_and_whole():
         assert math.isfinite(m.low) == math.isfinite(m.high) == bool(bounded)
         if bounded:
             assert 0 <= m.low <= m.high <= 100
-        tempered = metric in ("ece", "nll", "brier", "kept", "kept_accuracy")
+        tempered = metric in ("ece", "nll", "brier", "coverage", "selective_accuracy")
         tempered |= score in ("msp", "mcm") and metric in dict(DETECTED) and bool(name)
         assert math.isnan(m.temperature) != tempered, m
         assert score == "scaled" or not tempered or m.temperature == 1
@@ -246,7 +246,7 @@ def test_what_has_no_sets_is_left_out(more, present):
     assert {m.set for m in found if m.role not in ("summary", "detection")} == set(sets)
     assert ("detection" in {m.role for m in found}) == ("far" in more)
     assert {m.set for m in found if m.metric == "relative_robustness"} == {*more} - {"far"}
-    assert not {"kept", "kept_accuracy"} & {m.metric for m in found}
+    assert not {"coverage", "selective_accuracy"} & {m.metric for m in found}
     assert "scaled" not in {m.score for m in found}
     assert all(math.isfinite(m.value) for m in found)
     assert len(list(changes(found, found))) == len(present)

@@ -17,7 +17,7 @@ from anchorline.methods.objectives import Contrastive, CrossEntropy
 from anchorline.methods.settings import override, validate
 from anchorline.methods.tunables import Programs
 
-SHORT = {"training.epochs": "1", "training.batch": "16"}
+SHORT = {"training.epochs": "1", "training.batch_size": "16"}
 AXES = ["id_accuracy", "shift_accuracy", "auroc"]
 
 

@@ -19,7 +19,7 @@ from anchorline.methods.settings import override
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 
-SHORT = {"training.epochs": "1", "training.batch": "16", "training.lr": "1e-3"}
+SHORT = {"training.epochs": "1", "training.batch_size": "16", "training.lr": "1e-3"}
 
 
 @pytest.fixture

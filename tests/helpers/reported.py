@@ -133,7 +133,7 @@ class Suite:
             value = min(93 - 2.5 * i + 0.3 * skill - 0.7 * ((j * 5) % 11) + rng.normal(0, 0.5), 99.9)
             aurocs[name, detector] = own.detected(name, "outlier", detector, value, 900)
         for name in self.outliers:
-            own.add(name, "outlier", "kept", 41.0 + rng.normal(0, 3), n=900, score="msp")
+            own.add(name, "outlier", "coverage", 41.0 + rng.normal(0, 3), n=900, score="msp")
         groups = {"near": NEAR, "far": [o for o in self.outliers if o not in NEAR], "all": self.outliers}
         for (group, sets), detector in itertools.product(groups.items(), self.detectors):
             values = [aurocs[s, detector] for s in sets if (s, detector) in aurocs]
@@ -170,7 +170,7 @@ class Suite:
                 gap = float(means[axis, a] - means[axis, b])
                 p = 0.0005 if abs(gap) > 2 else 0.4
                 row = {"a": a, "b": b, "axis": axis, "difference": gap, "low": gap - 1.5, "high": gap + 1.5}
-                found.append(row | {"p": p, "p_holm": min(1.0, 3 * p), "beyond_noise": p < 0.05})
+                found.append(row | {"p": p, "p_holm": min(1.0, 3 * p), "significant": p < 0.05})
         return pd.DataFrame(found)
 
     def details(self, classes: Sequence[str] = tuple(f"class {i}" for i in range(40))) -> list[MethodDetails]:
@@ -229,11 +229,11 @@ class _Rows:
         for metric, value in (
             ("worst_class", 0.3 * accuracy),
             ("agreement", 93.0),
-            ("broken", 2.4),
-            ("mended", 3.1),
+            ("negative_flips", 2.4),
+            ("positive_flips", 3.1),
         ):
             self.add(set, role, metric, value + self.rng.normal(0, 0.3), n=n)
-        for metric, value in (("aurc", 8.0), ("kept", 94.8), ("kept_accuracy", accuracy + 3)):
+        for metric, value in (("aurc", 8.0), ("coverage", 94.8), ("selective_accuracy", accuracy + 3)):
             self.add(set, role, metric, value + self.rng.normal(0, 0.3), n=n, score="msp")
         for score, factor in (("", 1.0), ("scaled", 0.4)):
             for metric, value, unit in (("ece", 9.0, "%"), ("nll", 0.8, "nats"), ("brier", 0.3, "")):
@@ -278,7 +278,9 @@ def detail(
         Changed(thumbnail(50 + i + number % 3), sets[i % len(sets)], f"{c}/{i}.png", c, c, classes[-1])
         for i, c in zip(range(12), names, strict=False)
     ]
-    counts = pd.DataFrame({"broken": [40] * len(sets), "mended": [52] * len(sets)}, index=sets)
+    counts = pd.DataFrame(
+        {"negative_flips": [40] * len(sets), "positive_flips": [52] * len(sets)}, index=sets
+    )
     bins = np.linspace(0.08, 0.98, 10)
     frames = []
     for scaled in (False, True):
@@ -299,8 +301,8 @@ def detail(
         per_class=pd.DataFrame(
             rng.integers(0, 13, (len(classes), len(sets))) / 0.12, index=list(classes), columns=sets
         ),
-        broken=turned if adapted else [],
-        mended=turned[::-1] if adapted else [],
+        negative_flips=turned if adapted else [],
+        positive_flips=turned[::-1] if adapted else [],
         changes=counts if adapted else pd.DataFrame(),
         frames=[(thumbnail(200), thumbnail(201))] * 4 if method.endswith("reprogrammer") else [],
         reliability={name: pd.concat(frames) for name in sets},

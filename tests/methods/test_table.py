@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import prod
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from anchorline import METHODS, FeatureStore, Suite, UserError, adapt, load
 from anchorline.classifier.runs import save
-from anchorline.methods.settings import override
+from anchorline.methods.hyperparameters import Training
+from anchorline.methods.settings import identifying, override
 from anchorline.methods.table import SHOWN, find_method
 from anchorline.methods.tunables import Labelled
 from anchorline.methods.tunables.head import L2
@@ -156,7 +157,7 @@ def test_others_may_read_a_run(run):
 
 def test_directories_that_are_no_run(run, tiny_encoder, tmp_path):
     for name, content in (("tuned.safetensors", b"cut"), ("config.json", b"["), ("config.json", b"[]")):
-        broken = shutil.copytree(run, tmp_path / "broken", dirs_exist_ok=True)
+        broken = shutil.copytree(run, tmp_path / "negative_flips", dirs_exist_ok=True)
         (broken / name).write_bytes(content)
         with pytest.raises(UserError, match="is not a run that anchorline wrote"):
             load(broken, tiny_encoder)
@@ -208,3 +209,36 @@ def test_unreadable_images_of_train_are_not_passed_over(tiny_encoder, colour_fol
     suite = Suite.from_folders(root / "train", root / "test", bad_images="skip")
     with pytest.raises(UserError, match=r"1 images? of (train|val) cannot be read.*red/07\.png"):
         adapt(tiny_encoder, suite, method)
+
+
+OLD_WORDS = {
+    "batch_size": "batch", "max_grad_norm": "clip", "grad_accumulation_steps": "accumulate",
+    "warmup_fraction": "warmup",
+}  # fmt: skip
+
+
+def test_a_run_of_an_earlier_version_loads_and_is_no_answer(tiny_encoder, colours, tmp_path):
+    quick = {"training.epochs": "1", "training.batch_size": "8", "training.lr": "1e-3"}
+    row = replace(override(METHODS["fine-tune"], quick), search=())
+    now = adapt(tiny_encoder, colours, row, run=tmp_path)
+    facts = json.loads((tmp_path / "config.json").read_text())
+    training = {OLD_WORDS.get(name, name): value for name, value in facts["method"]["training"].items()}
+    method = {**facts["method"], "training": training}
+    edited(tmp_path, method=method, format=1, configuration_hash="0123456789abcdef")
+    loaded = load(tmp_path, tiny_encoder)
+    assert loaded.method == row
+    assert all(torch.equal(loaded.tuned[name], tensor) for name, tensor in now.tuned.items())
+    with pytest.raises(UserError, match="holds a finished run with the format of an earlier version"):
+        adapt(tiny_encoder, colours, row, run=tmp_path)
+
+
+def test_what_decides_nothing_makes_no_other_run():
+    """Words, and fields at their defaults, which a later version may add to."""
+    row = METHODS["fine-tune"]
+    asked = identifying(row)
+    assert asked == identifying(replace(row, about="other words", source=""))
+    assert asked["training"].keys() == {"kind"} | {
+        field.name for field in fields(Training) if getattr(row.training, field.name) != field.default
+    }
+    assert asked != identifying(replace(row, training=replace(row.training, batch_size=7)))
+    assert asked != identifying(replace(row, name="other"))

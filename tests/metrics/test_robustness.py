@@ -12,8 +12,8 @@ from anchorline.metrics.robustness import (
     ReferenceLine,
     Worst,
     agreement,
-    broken,
-    mended,
+    negative_flips,
+    positive_flips,
     relative_robustness,
     worst_class,
     worst_group,
@@ -94,14 +94,14 @@ def test_worst_group_is_over_sets_and_classes():
 def test_broken_and_mended_are_the_change_of_accuracy(pair):
     now, before = (torch.tensor(one) for one in pair)
     change = now.double().mean().item() - before.double().mean().item()
-    assert mended(now, before) - broken(now, before) == pytest.approx(change)
-    assert mended(now, before) == broken(before, now)
+    assert positive_flips(now, before) - negative_flips(now, before) == pytest.approx(change)
+    assert positive_flips(now, before) == negative_flips(before, now)
     same = (now == before).double().mean().item()
-    assert mended(now, before) + broken(now, before) == pytest.approx(1 - same)
+    assert positive_flips(now, before) + negative_flips(now, before) == pytest.approx(1 - same)
 
 
 def test_broken_mended_and_agreement_by_hand():
     now, before = torch.tensor([1, 1, 0, 0]).bool(), torch.tensor([1, 0, 1, 1]).bool()
-    assert (broken(now, before), mended(now, before)) == (0.5, 0.25)
+    assert (negative_flips(now, before), positive_flips(now, before)) == (0.5, 0.25)
     assert agreement(torch.tensor([1, 2, 3, 4]), torch.tensor([1, 2, 0, 0])) == 0.5
     assert np.isclose(agreement(torch.tensor([7]), torch.tensor([7])), 1)

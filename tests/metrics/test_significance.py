@@ -79,7 +79,7 @@ def test_the_same_answers_are_no_difference():
     found = differences("ab", *twice, repeats=100)
     assert (found[["difference", "low", "high"]] == 0).all(axis=None)
     assert (found[["p", "p_holm"]] == 1).all(axis=None)
-    assert not found.beyond_noise.any()
+    assert not found.significant.any()
 
 
 def test_images_are_shared_by_the_methods():
@@ -93,7 +93,7 @@ def test_images_are_shared_by_the_methods():
     width = 2 * 1.96 * 100 * np.sqrt(1 / 12 * 11 / 12 / 240)  # binomial, of the images that differ
     assert found.high - found.low == pytest.approx(width, rel=0.12)
     assert found.p == pytest.approx(2 / 2001)
-    assert found.beyond_noise
+    assert found.significant
 
 
 def test_seeds_are_resampled_with_the_variance_of_their_mean():
@@ -170,7 +170,7 @@ def test_equal_methods_differ_no_more_often_than_promised():
         outside = [base_out + rng.normal(0, 0.5, (1, 100)) for _ in range(3)]
         found = differences("abc", test, {}, inside, {"o": outside}, repeats=400, seed=trial)
         small.append(found.p.to_numpy())
-        families += found.groupby("axis").beyond_noise.any().sum()
+        families += found.groupby("axis").significant.any().sum()
     p = np.concatenate(small)
     for level in (0.05, 0.2, 0.5, 0.8):  # uniform, within the noise of 720 dependent tests
         assert (p <= level).mean() == pytest.approx(level, abs=0.06)
@@ -181,7 +181,7 @@ def test_real_differences_are_found():
     rng = np.random.default_rng(8)
     seeds = (3, 3, 3)
     found = differences(names(seeds), *suite(rng, seeds, n=900, edge=0.1))
-    assert found.beyond_noise.all()
+    assert found.significant.all()
     assert (found.high < 0).all()
     small = differences(names(seeds), *suite(rng, seeds, n=30, edge=0.005))
-    assert not small.beyond_noise.any()
+    assert not small.significant.any()

@@ -97,7 +97,7 @@ def test_differences_are_corrected_for_the_pairs_of_all_directories(tmp_path: Pa
         ("fine-tune", "spd"), ("zero-shot (other)", "lora"),
     }  # fmt: skip
     assert list(own.values()) == [pytest.approx(0.01)] * 5  # Holm: 5 x .002, and the others rise to it
-    assert found["beyond_noise"].all()
+    assert found["significant"].all()
 
 
 def test_other_settings_under_one_name_stay_apart(tmp_path: Path):
@@ -124,7 +124,7 @@ def test_many_pairs_do_not_drown_every_difference(tmp_path: Path):
         table.to_csv(path / "differences.csv", index=False)
     merged = merge([one, other])
     assert merged.differences["axis"].value_counts().max() == 56
-    assert merged.differences["beyond_noise"].all()
+    assert merged.differences["significant"].all()
     assert any("pairs of their own directory alone" in note for note in merged.notes)
     assert not any("alone" in note for note in merge([one]).notes)
 
@@ -195,7 +195,7 @@ def test_directories_without_results_are_named(tmp_path: Path):
         merge([tmp_path / "nowhere"])
     with pytest.raises(ValueError, match="nothing to merge"):
         merge([])
-    broken = directory(tmp_path / "broken", ("zero-shot",), 1)
+    broken = directory(tmp_path / "negative_flips", ("zero-shot",), 1)
     for text in ("{", '{"method": "x"}\n'):
         (broken / "results.jsonl").write_text(text)
         with pytest.raises(ValueError, match="cannot be read"):
@@ -207,7 +207,7 @@ def test_other_promises_are_refused(tmp_path: Path):
     paths = [directory(tmp_path / name, (name,), day) for day, name in enumerate(("a", "b"))]
     for path, keep in zip(paths, ("keep 0.95", "keep 0.9"), strict=True):
         rows = pd.read_json(path / "results.jsonl", lines=True)
-        rows.loc[rows.metric == "kept", "convention"] = keep
+        rows.loc[rows.metric == "coverage", "convention"] = keep
         rows.to_json(path / "results.jsonl", orient="records", lines=True)
     with pytest.raises(ValueError, match=r"cannot share a report: .*keep 0.9"):
         merge(paths)

@@ -97,15 +97,21 @@ def detail(
     mistake = Mistake(PNG, "sketch", path, classes[0], classes[-1], 0.987)
     accuracy = pd.DataFrame(81.25, index=list(classes), columns=["test", "sketch"])
     accuracy.iloc[0, 1] = np.nan
-    changes = pd.DataFrame({"broken": [1200, 3], "mended": [200, 13]}, index=["test", *outliers])
+    changes = pd.DataFrame(
+        {"negative_flips": [1200, 3], "positive_flips": [200, 13]}, index=["test", *outliers]
+    )
     return MethodDetails(
         method,
         "one line about it",
         histograms,
         [mistake],
         accuracy,
-        broken=[Changed(PNG, outliers[0], f"{classes[0]}/2.png", classes[0], classes[0], classes[-1])],
-        mended=[Changed(PNG, outliers[0], f"{classes[0]}/3.png", classes[0], classes[-1], classes[0])],
+        negative_flips=[
+            Changed(PNG, outliers[0], f"{classes[0]}/2.png", classes[0], classes[0], classes[-1])
+        ],
+        positive_flips=[
+            Changed(PNG, outliers[0], f"{classes[0]}/3.png", classes[0], classes[-1], classes[0])
+        ],
         changes=changes,
         frames=[(PNG, PNG)],
     )
@@ -565,7 +571,7 @@ DIFFERENCES = pd.DataFrame(
         ("ftp", "zero-shot", "shift_accuracy", 1.5, False),
         ("ftp", "fine-tune", "shift_accuracy", 9.5, True),
     ],
-    columns=["a", "b", "axis", "difference", "beyond_noise"],
+    columns=["a", "b", "axis", "difference", "significant"],
 ).assign(low=lambda t: t.difference - 1, high=lambda t: t.difference + 1, p=0.01, p_holm=0.03)
 
 
@@ -634,9 +640,9 @@ def test_the_mean_of_outlier_sets_is_taken_where_the_table_lacks_it():
 def test_robustness_calibration_and_open_set_decisions(whole: Results):
     assert robustness.places(whole) == ["mean of shifts", "filled", "sketch", "test"]
     mean = robustness.robustness_table(whole, "mean of shifts")
-    broken = [c.title for c in mean.columns].index("broken")
-    each = [whole.get("ftp", "shift", "broken", s).mean for s in whole.shifts]
-    assert mean.rows[1][broken].value == pytest.approx(np.mean(each))
+    flips = [c.title for c in mean.columns].index("negative flips")
+    each = [whole.get("ftp", "shift", "negative_flips", s).mean for s in whole.shifts]
+    assert mean.rows[1][flips].value == pytest.approx(np.mean(each))
     assert robustness.places(Results(table())) == []
     kept = robustness.open_set_table(whole)
     assert kept is not None

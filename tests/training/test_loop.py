@@ -29,7 +29,7 @@ from anchorline.training.augmentation import augment
 from anchorline.training.loop import Trained, train
 from anchorline.training.optimization import mixed_seed, optimizer_of, rate_at
 
-RECIPE = Training(epochs=3, batch=8, lr=1e-3)
+RECIPE = Training(epochs=3, batch_size=8, lr=1e-3)
 
 
 def examples(suite: Suite, encoder: Encoder) -> tuple[Examples, Examples]:
@@ -76,7 +76,8 @@ def test_the_seed_decides(tiny_encoder, colours):
 
 def test_parts_of_a_batch_add_up_to_the_whole(tiny_encoder, colours):
     whole, parts = (
-        run_loop(tiny_encoder, colours, replace(RECIPE, accumulate=a, optimizer="sgd")) for a in (1, 4)
+        run_loop(tiny_encoder, colours, replace(RECIPE, grad_accumulation_steps=a, optimizer="sgd"))
+        for a in (1, 4)
     )
     for name in whole.tuned:
         torch.testing.assert_close(whole.tuned[name], parts.tuned[name], rtol=1e-4, atol=1e-6)
@@ -123,7 +124,7 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(tiny_encoder, colours, t
 
 
 def test_a_trial_that_diverges_loses_to_the_others(tiny_encoder, colours):
-    row = override(METHODS["fine-tune"], {"training.epochs": "2", "training.batch": "8"})
+    row = override(METHODS["fine-tune"], {"training.epochs": "2", "training.batch_size": "8"})
     row = replace(row, search=(("training.lr", (math.inf, 1e-3)),))
     assert adapt(tiny_encoder, colours, row).chosen["training.lr"] == 1e-3
     with pytest.raises(DivergedError, match=r"give a lower one with --set training\.lr"):
@@ -161,7 +162,7 @@ def test_the_state_of_another_request_is_not_taken_over(tiny_encoder, colours, t
 
 def test_a_batch_that_cannot_be_cut_is_refused(tiny_encoder, colours):
     with pytest.raises(UserError, match=r"a batch of 8 images cannot be cut into 9 parts"):
-        run_loop(tiny_encoder, colours, replace(RECIPE, accumulate=9))
+        run_loop(tiny_encoder, colours, replace(RECIPE, grad_accumulation_steps=9))
 
 
 def test_trackers(tiny_encoder, colours, tmp_path):
@@ -235,7 +236,7 @@ def command(colour_folders, tiny_directory) -> list[str]:
     return [
         *("-m", "anchorline", "adapt", "--train", str(colour_folders / "train"), "--device", "cpu"),
         *("--encoder", f"local-dir:{tiny_directory}", "--method", "fine-tune"),
-        *("--set", "training.lr=1e-3", "training.epochs=60", "training.batch=8", "--seed", "4"),
+        *("--set", "training.lr=1e-3", "training.epochs=60", "training.batch_size=8", "--seed", "4"),
     ]
 
 
@@ -294,14 +295,20 @@ def test_two_processes_come_to_what_one_comes_to(command, tmp_path):
         found = []
         for method in methods:
             # No clipping: it would hide gradients that are too large by the number of processes.
-            rest = [*command[2:], "--set", "training.epochs=3", "training.optimizer=sgd", "training.clip=0"]
+            rest = [
+                *command[2:],
+                "--set",
+                "training.epochs=3",
+                "training.optimizer=sgd",
+                "training.max_grad_norm=0",
+            ]
             if method == "reprogrammer":
-                rest += ["training.accumulate=2"]
+                rest += ["training.grad_accumulation_steps=2"]
             rest[rest.index("fine-tune")] = method
             found.append([*rest, "--out", str(out / method)])
         segment = f"segment --train {masks} --val {masks} --test {masks} --size 64 --width 32 --device cpu"
         segment += " --method fine-tune --corruption none --set training.epochs=1 training.lr=1e-2"
-        segment += f" training.optimizer=sgd training.clip=0 --out {out / 'masks'}"
+        segment += f" training.optimizer=sgd training.max_grad_norm=0 --out {out / 'masks'}"
         found.append(segment.split())
         return json.dumps(found)
 

@@ -19,19 +19,20 @@ from anchorline.encoders.loading import load_encoder
 from anchorline.engine.jobs import Job, read_json
 from anchorline.engine.storage import write_tensors
 from anchorline.errors import UserError
-from anchorline.methods.settings import from_json, to_json
+from anchorline.methods.settings import from_json, identifying, to_json
 from anchorline.methods.table import Method
 from anchorline.suites.suite import Suite
 from anchorline.version import __version__, commit
 
-FORMAT = 1  # raise it when the same request would no longer give the same classifier
+FORMAT = 2  # raise it when the same request would no longer give the same classifier
 CONFIGURATION, TENSORS = "config.json", "tuned.safetensors"
 
 
 def request(
     encoder: Encoder, method: Method, classes: Sequence[str], learn_from: dict[str, str], seed: int
 ) -> dict[str, Any]:
-    """All that decides what adapting gives, as plain JSON values."""
+    """All that decides what adapting gives, as plain JSON values; what the run directory holds is the whole
+    row."""
     return {
         "format": FORMAT,
         "encoder": encoder.name,
@@ -39,7 +40,7 @@ def request(
         "preprocessing": encoder.preprocessing,
         "templates": list(templates_of(encoder, method)),
         "train": learn_from,
-        "method": to_json(method),
+        "method": identifying(method),
         "seed": seed,
         "classes": list(classes),
     }
@@ -74,6 +75,7 @@ def save(classifier: AdaptedClassifier, run: Path) -> None:
     job_of(classifier, run).put({
         "anchorline": __version__,
         "commit": commit(),
+        "method": to_json(classifier.method),
         "alpha": classifier.alpha,
         "chosen": classifier.chosen,
         "seconds": classifier.seconds,

@@ -46,7 +46,7 @@ def summary_table(rows: pd.DataFrame) -> Table:
     return table
 
 
-_SHOWN = {"accuracy": "", "ece": "", "auroc": "msp mcm", "fpr95": "msp mcm", "kept": "msp"}  # with scores
+_SHOWN = {"accuracy": "", "ece": "", "auroc": "msp mcm", "fpr95": "msp mcm", "coverage": "msp"}  # with scores
 
 
 def sets_table(title: str, rows: pd.DataFrame) -> Table:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -29,6 +29,20 @@ _WAIT = 1.0  # seconds between two looks at what others are doing
 def identity_of(request: Mapping[str, Any]) -> str:
     """Hex sha256 (16 digits) of a request of plain JSON values."""
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def set_fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not at their defaults, by name.
+
+    What identifies a request holds these alone, so that a field that is added later does not make every old
+    answer another one's; where a default changes, the format of the request must.
+    """
+    found = {}
+    for one in fields(value):
+        default = one.default_factory() if callable(one.default_factory) else one.default
+        if getattr(value, one.name) != default:
+            found[one.name] = getattr(value, one.name)
+    return found
 
 
 class Answer(NamedTuple):

@@ -18,51 +18,54 @@ class Training:
 
     Attributes:
         epochs: passes over train.
-        batch: images a step, over all processes; an epoch drops the images beyond whole batches.
+        batch_size: images a step, over all processes; an epoch drops the images beyond whole batches.
         lr: peak learning rate.
         optimizer: torch's AdamW, or SGD with momentum betas[0].
         betas, eps: of AdamW.
         weight_decay: decoupled, on everything that is trained, unless a tunable says otherwise.
-        warmup: share of the steps over which the rate rises linearly.
+        warmup_fraction: share of the steps over which the rate rises linearly.
         schedule: what takes it to zero over the steps after the warm-up: half a cosine, or "poly",
             (1 - t / T) ** 0.9.
         augmentation: of the training images: "none", "flip" or "crop" (with flip).
-        clip: largest norm of all gradients together; 0: none.
-        accumulate: parts into which a batch is cut to save memory; a contrastive loss sees one at a time.
+        max_grad_norm: largest norm of all gradients together; 0: none.
+        grad_accumulation_steps: parts into which a batch is cut to save memory; a contrastive loss sees one
+            at a time.
         patience: stop after so many epochs without a better val accuracy; 0: never. The best epoch counts.
         precision: of the forward pass; "auto": bf16 on GPUs, float32 elsewhere.
     """
 
     epochs: int = 10
-    batch: int = 64
+    batch_size: int = 64
     lr: float = 1e-4
     optimizer: Literal["adamw", "sgd"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
-    warmup: float = 0.1
+    warmup_fraction: float = 0.1
     schedule: Schedule = "cosine"
     augmentation: Augmentation = "none"
-    clip: float = 1.0
-    accumulate: int = 1
+    max_grad_norm: float = 1.0
+    grad_accumulation_steps: int = 1
     patience: int = 0
     precision: Literal["auto", "float32", "bf16"] = "auto"
 
 
 def check_training(method: str, training: Training, least_epochs: int = 0) -> None:
     """Raises `UserError`, with the method's name, for numbers that make no sense."""
-    whole = {"epochs": least_epochs, "batch": 1, "accumulate": 1, "patience": 0}
+    whole = {"epochs": least_epochs, "batch_size": 1, "grad_accumulation_steps": 1, "patience": 0}
     for name, least in whole.items():
         if getattr(training, name) < least:
             raise UserError(
                 f"{method} has training.{name}={getattr(training, name)}; give a number from {least}"
             )
-    for name in ("lr", "weight_decay", "eps", "clip"):
+    for name in ("lr", "weight_decay", "eps", "max_grad_norm"):
         value = getattr(training, name)
         if not (math.isfinite(value) and value >= 0):
             raise UserError(f"{method} has training.{name}={value:g}; give a finite number from 0")
-    if not 0 <= training.warmup <= 1:
-        raise UserError(f"{method} has training.warmup={training.warmup:g}; give a share in [0, 1]")
+    if not 0 <= training.warmup_fraction <= 1:
+        raise UserError(
+            f"{method} has training.warmup_fraction={training.warmup_fraction:g}; give a share in [0, 1]"
+        )
     if not all(0 <= beta < 1 for beta in training.betas):
         betas = ",".join(f"{beta:g}" for beta in training.betas)
         raise UserError(f"{method} has training.betas={betas}; give two shares from 0 to below 1")

@@ -7,8 +7,9 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from anchorline.engine.jobs import set_fields
 from anchorline.errors import NoSuchFieldError, UserError, suggestion
-from anchorline.methods.hyperparameters import check_training
+from anchorline.methods.hyperparameters import Training, check_training
 from anchorline.methods.parts import NAMED, kinds, parts_of
 from anchorline.methods.selection import put
 from anchorline.methods.table import Method, Search
@@ -27,10 +28,30 @@ def to_json(method: Any) -> dict[str, Any]:
     return found
 
 
-def from_json(fields: Mapping[str, Any], row: type[Any] = Method) -> Any:
-    """The inverse of `to_json`, for a row of any table.
+def identifying(method: Any) -> dict[str, Any]:
+    """What of a row decides what it gives, as plain JSON values: no words, and no field at its default (see
+    `engine.jobs.set_fields`)."""
+    found = set_fields(method)
+    for name, value in found.items():
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found[name] = {"kind": type(value).__name__, **set_fields(value)}
+    return {name: value for name, value in found.items() if name not in ("about", "source")}
 
-    Raises KeyError, TypeError or ValueError for what it never wrote."""
+
+# What fields of parts were called in config.json of format 1.
+_CALLED = {
+    "batch": "batch_size",
+    "clip": "max_grad_norm",
+    "accumulate": "grad_accumulation_steps",
+    "warmup": "warmup_fraction",
+}
+
+
+def from_json(fields: Mapping[str, Any], row: type[Any] = Method) -> Any:
+    """The inverse of `to_json`, for a row of any table; reads what earlier versions have written, too.
+
+    Raises KeyError, TypeError or ValueError for what was never written.
+    """
     values: dict[str, Any] = {}
     known = kinds()
     for name, value in fields.items():
@@ -40,6 +61,8 @@ def from_json(fields: Mapping[str, Any], row: type[Any] = Method) -> Any:
                 raise ValueError(
                     f"its {name} is a {value['kind']}, which no installed package has registered"
                 )
+            if kind is Training:
+                value = {_CALLED.get(name, name): one for name, one in value.items()}
             value = kind(**{k: _tuples(v) for k, v in value.items() if k != "kind"})
         values[name] = _tuples(value)
     return row(**values)

@@ -112,12 +112,12 @@ def agreement(ours: Tensor, theirs: Tensor) -> float:
     return _share(ours == theirs)
 
 
-def broken(right: Tensor, before: Tensor) -> float:
+def negative_flips(right: Tensor, before: Tensor) -> float:
     """Share of all images whose answer was right before adaptation and is wrong now."""
     return _share(before & ~right)
 
 
-def mended(right: Tensor, before: Tensor) -> float:
+def positive_flips(right: Tensor, before: Tensor) -> float:
     """Share of all images whose answer was wrong before adaptation and is right now."""
     return _share(right & ~before)
 

@@ -17,7 +17,7 @@ import pandas as pd
 from anchorline.metrics.axes import Axes, BySeed
 from anchorline.metrics.bootstrap import Floats, Streams, interval
 
-COLUMNS = ("a", "b", "axis", "difference", "low", "high", "p", "p_holm", "beyond_noise")
+COLUMNS = ("a", "b", "axis", "difference", "low", "high", "p", "p_holm", "significant")
 LEVEL = 0.05  # the chance of any false alarm over all pairs of an axis
 _BLOCK = 128  # resamples in work at once
 
@@ -39,7 +39,7 @@ def differences(
     `difference` is a less b in points, `low` and `high` its 95 % percentile interval; `p` the two-sided
     bootstrap p, twice the smaller of the shares of resamples at or beyond 0 on either side, where one is
     added to the count and to the number of resamples (Davison & Hinkley 1997, chapter 4); `p_holm` that of
-    Holm (1979) over all pairs of the axis; `beyond_noise` whether it is below .05.
+    Holm (1979) over all pairs of the axis; `significant` whether it is below .05.
 
     Of S > 1 seeds S - 1 are drawn, with replacement: S draws would give a mean over seeds (S - 1) / S of its
     variance (Rao & Wu 1988, JASA 83). Resampling images and seeds both counts what is peculiar to one image
@@ -117,4 +117,4 @@ def _pairs(methods: Sequence[str], axis: str, points: Floats, drawn: Floats) -> 
         rows.append((methods[i], methods[j], axis, points[i] - points[j], *interval(gap), p))
     table = pd.DataFrame(rows, columns=list(COLUMNS[:7]))
     adjusted = holm(table["p"].to_numpy(dtype=np.float64))
-    return table.assign(p_holm=adjusted, beyond_noise=adjusted < LEVEL)
+    return table.assign(p_holm=adjusted, significant=adjusted < LEVEL)

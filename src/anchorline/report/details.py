@@ -51,10 +51,10 @@ class MethodDetails:
     histograms: Sequence[Histogram]
     mistakes: Sequence[Mistake]  # already chosen, most confident first
     per_class: pd.DataFrame  # index: class; columns: set names; percent, NaN where absent
-    broken: Sequence[Changed] = ()  # already chosen, in the order to show: right before, wrong after
-    mended: Sequence[Changed] = ()  # likewise: wrong before, right after
-    # Index: set; columns "broken", "mended": of all images of the set, how many. Empty where nothing changed
-    # because nothing was adapted.
+    negative_flips: Sequence[Changed] = ()  # already chosen, in the order to show: right before, wrong after
+    positive_flips: Sequence[Changed] = ()  # likewise: wrong before, right after
+    # Index: set; columns "negative_flips", "positive_flips": of all images of the set, how many. Empty where
+    # nothing changed because nothing was adapted.
     changes: pd.DataFrame = field(default_factory=pd.DataFrame)
     # PNGs of the same image as the encoder sees it: without the learned frame, and with it.
     frames: Sequence[tuple[bytes, bytes]] = ()
@@ -68,7 +68,7 @@ class MethodDetails:
 
     @property
     def shows_changes(self) -> bool:
-        return bool(self.broken or self.mended) or not self.changes.empty
+        return bool(self.negative_flips or self.positive_flips) or not self.changes.empty
 
 
 def to_plain(value: Any) -> Any:

@@ -178,7 +178,7 @@ def _differences(
     together = coarsest * table["axis"].value_counts().max() < LEVEL
     if together:
         table["p_holm"] = table.groupby("axis")["p"].transform(lambda p: holm(p.to_numpy(dtype=float)))
-    return table.assign(beyond_noise=table["p_holm"] < LEVEL), bool(together)
+    return table.assign(significant=table["p_holm"] < LEVEL), bool(together)
 
 
 def _identity(table: pd.DataFrame) -> dict[str, frozenset[tuple[int, str]]]:

@@ -137,8 +137,8 @@ class Results:
 
     def outlier_kept(self, method: str, name: str) -> Number:
         """Share of an outlier set that the open-set threshold keeps, by whatever detector decides."""
-        scores = [key[3] for key in self.held if key[:3] == ("outlier", "kept", name)]
-        return self.get(method, "outlier", "kept", name, scores[0]) if scores else Number()
+        scores = [key[3] for key in self.held if key[:3] == ("outlier", "coverage", name)]
+        return self.get(method, "outlier", "coverage", name, scores[0]) if scores else Number()
 
     def has(self, role: str, metric: str) -> bool:
         """Whether any method has it."""

@@ -41,7 +41,7 @@ def write_report(
             radius (learned for it, in the same units, NaN where there is none).
         differences: tested differences between methods; columns a, b, axis (id_accuracy, shift_accuracy,
             auroc), difference (points, a less b), low, high (95 % interval), p (two-sided), p_holm (corrected
-            over the pairs of the axis), beyond_noise (bool).
+            over the pairs of the axis), significant (bool).
         facts: how this was measured: label and value, in the order to show.
         notes: sentences that the reader must know.
         guarantee: a sentence on what the open-set threshold promises here, such as the share to keep.

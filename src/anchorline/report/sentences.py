@@ -26,7 +26,7 @@ def sentences(results: Results, differences: pd.DataFrame | None = None) -> list
         text = "The untouched encoder ({}) was not run, so gains and losses are unknown."
         return [*written, Markup(text).format(_name(UNTOUCHED))]
     tested = _tested(differences)
-    last = _beyond_noise(results, tested) if tested else _harmless(results, adapted)
+    last = _significant(results, tested) if tested else _harmless(results, adapted)
     return [s for s in (*written, _champion(results, adapted), last) if s]
 
 
@@ -106,14 +106,14 @@ def _tested(differences: pd.DataFrame | None) -> dict[str, dict[str, float]]:
     """By axis and method: the difference to the untouched encoder where it is beyond noise, else 0."""
     found: dict[str, dict[str, float]] = {}
     for pair in () if differences is None else differences.itertuples():
-        value = float(pair.difference) if pair.beyond_noise else 0.0
+        value = float(pair.difference) if pair.significant else 0.0
         for method, other, signed in ((pair.a, pair.b, value), (pair.b, pair.a, -value)):
             if other == UNTOUCHED:
                 found.setdefault(str(pair.axis), {})[str(method)] = signed
     return found
 
 
-def _beyond_noise(results: Results, tested: dict[str, dict[str, float]]) -> Markup:
+def _significant(results: Results, tested: dict[str, dict[str, float]]) -> Markup:
     """Which differences to the untouched encoder are larger than noise, and who wins by that measure."""
     parts = []
     for axis in CLASSIFICATION_AXES:

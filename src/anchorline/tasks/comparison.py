@@ -140,12 +140,14 @@ def claim_run(directory: Path, kind: str, job: Job, overwrite: bool, narrator: N
 def refuse_or_replace(directory: Path, job: Job, overwrite: bool, narrator: Narrator) -> None:
     """Raises `UserError` where a finished run of another request stands in the way of a job."""
     if job.holds_another():
+        of_now = read_json(job.file).get("format") == job.request["format"]
+        other = "other settings or images" if of_now else "the format of an earlier version"
         if not overwrite:
             raise UserError(
-                f"{directory} holds a finished run with other settings or images; give another directory "
-                "with --out, or replace it with --overwrite"
+                f"{directory} holds a finished run with {other}; give another directory with --out, or "
+                "replace it with --overwrite"
             )
-        narrator.say(f"note: {directory} held a run with other settings or images, which this one replaces")
+        narrator.say(f"note: {directory} held a run with {other}, which this one replaces")
         with main_process_first():
             if is_main_process():
                 job.file.unlink(missing_ok=True)

@@ -117,13 +117,13 @@ class _Loop:
         self.problem, self.tuned, self.training = problem, problem.model, training
         self.constraint = constraint
         self.seed, self.run, self.identity, self.accelerator = seed, run, identity, accelerator
-        self.parts = training.accumulate * int(accelerator.num_processes)
-        self.batch = min(training.batch, len(problem)) // self.parts * self.parts
+        self.parts = training.grad_accumulation_steps * int(accelerator.num_processes)
+        self.batch = min(training.batch_size, len(problem)) // self.parts * self.parts
         if not self.batch:
-            size = min(training.batch, len(problem))
+            size = min(training.batch_size, len(problem))
             raise UserError(
                 f"a batch of {size} images cannot be cut into {self.parts} parts "
-                "(training.accumulate times processes); give a larger batch or fewer parts"
+                "(training.grad_accumulation_steps times processes); give a larger batch or fewer parts"
             )
         self.per_epoch = len(problem) // self.batch
         self.steps = training.epochs * self.per_epoch
@@ -149,7 +149,7 @@ class _Loop:
     def advance(self) -> None:
         """One step, and after the last of an epoch a look at val."""
         step = self.state.step
-        rate = rate_at(step, self.steps, self.training.warmup, self.training.schedule)
+        rate = rate_at(step, self.steps, self.training.warmup_fraction, self.training.schedule)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * rate
         loss = self._learn(step)
@@ -169,17 +169,19 @@ class _Loop:
         self.optimizer.zero_grad()
         total = 0.0
         # A part of the batch is cut into one share for each process.
-        for part in torch.split(chosen, self.batch // self.training.accumulate):
+        for part in torch.split(chosen, self.batch // self.training.grad_accumulation_steps):
             rank, share = self.accelerator.process_index, self.batch // self.parts
             mine = part[rank * share : (rank + 1) * share]
             with self._autocast():
                 outputs = self.model(*self.problem.batch(mine, self._seeds(mine, step), step))
             labels = self.problem.labels(part, self._seeds(part, step))
             loss = self.problem.loss(_gathered(outputs), labels)
-            loss = loss / self.training.accumulate
+            loss = loss / self.training.grad_accumulation_steps
             self.accelerator.backward(loss)
             total += loss.item()
-        norm = self.accelerator.clip_grad_norm_(self.tuned.parameters(), self.training.clip or math.inf)
+        norm = self.accelerator.clip_grad_norm_(
+            self.tuned.parameters(), self.training.max_grad_norm or math.inf
+        )
         if not math.isfinite(float(norm)):  # a finite loss may still have gradients that are none
             return math.nan
         self.optimizer.step()

@@ -81,12 +81,12 @@ def test_the_open_set_threshold_is_that_of_val():
     sets = {"test": TEST, "shift": TEST, "o": confident([0.95, 0.7]), "low": confident([0.55])}
     found = by_key(open_set(evaluation(sets, val=val, keep=0.5)))
     assert {key[:3]: m.value for key, m in found.items()} == {
-        ("test", "test", "kept"): 50,  # .9 and .8, both right
-        ("test", "test", "kept_accuracy"): 100,
-        ("shift", "shift", "kept"): 50,
-        ("shift", "shift", "kept_accuracy"): 100,
-        ("o", "outlier", "kept"): 50,
-        ("low", "outlier", "kept"): 0,
+        ("test", "test", "coverage"): 50,  # .9 and .8, both right
+        ("test", "test", "selective_accuracy"): 100,
+        ("shift", "shift", "coverage"): 50,
+        ("shift", "shift", "selective_accuracy"): 100,
+        ("o", "outlier", "coverage"): 50,
+        ("low", "outlier", "coverage"): 0,
     }
     assert {m.n for m in found.values()} == {4, 2, 1}
     assert {(m.score, m.temperature, m.unit) for m in found.values()} == {("msp", 1.0, "%")}
@@ -95,10 +95,10 @@ def test_the_open_set_threshold_is_that_of_val():
 def test_a_val_too_small_for_the_promise_keeps_all():
     sets = {"test": TEST, "o": confident([0.51])}
     found = list(open_set(evaluation(sets, val=confident([0.9] * 18), keep=0.95)))
-    assert values(found, "kept", "msp") == {"test": 100, "o": 100}
-    assert values(found, "kept_accuracy", "msp") == {"test": 75}
+    assert values(found, "coverage", "msp") == {"test": 100, "o": 100}
+    assert values(found, "selective_accuracy", "msp") == {"test": 75}
     found = list(open_set(evaluation(sets, val=confident([0.9] * 19), keep=0.95)))  # one more is enough
-    assert values(found, "kept", "msp") == {"test": 25, "o": 0}
+    assert values(found, "coverage", "msp") == {"test": 25, "o": 0}
 
 
 def test_the_page_promises_what_val_can_hold():
@@ -109,7 +109,7 @@ def test_the_page_promises_what_val_can_hold():
 
 def test_where_nothing_is_kept_there_is_no_accuracy_of_it():
     found = by_key(open_set(evaluation({"test": TEST}, val=confident([0.95] * 9), keep=0.9)))
-    assert [key[2] for key in found] == ["kept"]
+    assert [key[2] for key in found] == ["coverage"]
     assert next(iter(found.values())).value == 0
 
 
@@ -117,7 +117,7 @@ def test_where_nothing_is_kept_there_is_no_accuracy_of_it():
 def test_of_val_itself_the_share_is_kept(shares, keep):
     val = confident(shares)
     whole = evaluation({"test": TEST, "val again": val}, val=val, detectors=("msp",), keep=keep)
-    assert values(open_set(whole), "kept", "msp")["val again"] >= 100 * keep - 1e-9
+    assert values(open_set(whole), "coverage", "msp")["val again"] >= 100 * keep - 1e-9
 
 
 # ---- robustness
@@ -132,11 +132,11 @@ def test_what_adapting_changed_image_by_image():
     found = by_key(robustness(evaluation(sets, BEFORE)))
     assert {key[:3]: m.value for key, m in found.items() if m.unit == "%"} == {
         ("test", "test", "agreement"): 75,
-        ("test", "test", "broken"): 0,
-        ("test", "test", "mended"): 25,
+        ("test", "test", "negative_flips"): 0,
+        ("test", "test", "positive_flips"): 25,
         ("shift", "shift", "agreement"): 25,
-        ("shift", "shift", "broken"): 25,
-        ("shift", "shift", "mended"): 50,
+        ("shift", "shift", "negative_flips"): 25,
+        ("shift", "shift", "positive_flips"): 50,
     }
     assert {m.n for m in found.values()} == {4}
 
@@ -172,7 +172,9 @@ def test_the_untouched_encoder_is_the_line(right, shifted):
         assert own.keys() == sets.keys() - {"test"}
         assert own == pytest.approx(dict.fromkeys(own, 0), abs=1e-9)
     assert set(values(found, "agreement").values()) == {100}
-    assert set(values(found, "broken").values()) == set(values(found, "mended").values()) == {0}
+    assert (
+        set(values(found, "negative_flips").values()) == set(values(found, "positive_flips").values()) == {0}
+    )
 
 
 def test_classes_that_do_not_compete_reach_every_evaluator():

@@ -137,7 +137,7 @@ def test_a_suite_without_train_and_val(tiny_encoder, colour_folders):
     assert left_out == {}
     rows = by_key(measure(found))
     assert {m.score for m in rows.values()} == {"", *UNFITTED}
-    assert "kept" not in {m.metric for m in rows.values()}
+    assert "coverage" not in {m.metric for m in rows.values()}
     assert all(math.isfinite(m.value) for m in rows.values())
 
 

@@ -92,7 +92,7 @@ def test_the_released_part_is_taken_where_its_lists_lie(root, monkeypatch):
         assert shown == [path.split("/")[1].replace("_", " ") for path in images.paths]
     assert "train: train and val by " + " and ".join(names) + ", of unknown origin" in suite.notes
     assert not any("split off" in note for note in suite.notes)
-    assert domainnet._PARTS["real"].damaged(top) in names
+    assert domainnet.DOMAINS["real"].damaged(top) in names
 
     monkeypatch.setattr(domainnet, "_RELEASED", {name: md5_of(top / name) for name in names})
     assert any("as FTP released them" in note for note in read(root, "domainnet-50").notes)

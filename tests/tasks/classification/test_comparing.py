@@ -193,7 +193,7 @@ def test_the_same_again_encodes_no_image(colours, tiny_encoder, tmp_path, calls)
     assert seconds.value.item() >= encoding
 
 
-QUICK = {"training.epochs": "2", "training.batch": "8", "training.lr": "1e-3"}
+QUICK = {"training.epochs": "2", "training.batch_size": "8", "training.lr": "1e-3"}
 TRAINED = [override(METHODS[name], QUICK) for name in ("fine-tune", "wise-ft", "residual-reprogrammer")]
 
 
@@ -325,16 +325,16 @@ def assert_differences(differences: pd.DataFrame, found: Comparison) -> None:
         assert row.low <= row.difference + 1e-9
         assert row.difference <= row.high + 1e-9
         assert 0 < row.p <= row.p_holm <= 1
-        assert row.beyond_noise == (row.p_holm < 0.05)
+        assert row.significant == (row.p_holm < 0.05)
 
 
-def test_a_clear_difference_is_beyond_noise(found):
+def test_a_clear_difference_is_significant(found):
     differences = pd.read_csv(found.directory / "differences.csv")
     assert_differences(differences, found)
     axis = differences.set_index("axis").loc["id_accuracy"]
     assert (axis.a, axis.b) == ("zero-shot", "linear-probe")
     assert axis.difference < axis.high < 0
-    assert axis.beyond_noise
+    assert axis.significant
 
 
 def test_memory_does_not_grow_by_run(colours, tiny_encoder, tmp_path, monkeypatch):
@@ -461,7 +461,7 @@ def test_bad_images_are_skipped_counted_and_noted(spoilt, tiny_encoder, tmp_path
     found = compare(before, tiny_encoder, ["linear-probe"], tmp_path / "out")
     learnt = len(before.train) + len(before.val)
     assert len(found.suite.train) + len(found.suite.val) == learnt - 1
-    sizes = found.rows[found.rows.metric == "kept"].groupby("set").n.unique().map(list).to_dict()
+    sizes = found.rows[found.rows.metric == "coverage"].groupby("set").n.unique().map(list).to_dict()
     assert sizes == {"test": [23], "grey": [8]}
     notes = [note for note in found.suite.notes if "bad image" in note]
     assert len(notes) == 3

@@ -78,13 +78,13 @@ def test_without_train_and_val(compared, colours, colour_folders, tiny_encoder, 
     assert found.value.notna().all()
     pd.testing.assert_frame_equal(found, rows.loc[found.index], rtol=1e-9)
     missing = rows.index.difference(found.index).to_frame()
-    fitted = missing.role.isin(["outlier", "detection"]) & ~missing.metric.eq("kept")
+    fitted = missing.role.isin(["outlier", "detection"]) & ~missing.metric.eq("coverage")
     assert set(missing.score[fitted]) == set(rows.reset_index().score) - {
         *("", "scaled", "msp", "max-logit", "energy", "entropy", "mcm")
     }
     rest = missing[~fitted & ~missing.metric.str.startswith("delta_")]
     # Nothing was scaled in the first place: of this val the probe has all right.
-    assert set(rest.metric) == {"kept", "kept_accuracy"}
+    assert set(rest.metric) == {"coverage", "selective_accuracy"}
 
 
 def test_a_suite_of_test_alone(compared, colours, colour_folders, tiny_encoder, store):

@@ -38,7 +38,7 @@ COLOURS = {
     "black": (20, 20, 20), "blue": (30, 40, 220), "brown": (130, 80, 30), "green": (30, 200, 40),
     "red": (220, 40, 30), "white": (240, 240, 240), "yellow": (230, 220, 40),
 }  # fmt: skip
-SHORT = {"training.epochs": "2", "training.batch": "4"}
+SHORT = {"training.epochs": "2", "training.batch_size": "4"}
 SUMMARY = [
     "average_accuracy",
     "id_accuracy",

@@ -257,7 +257,7 @@ def test_choices_and_mistakes():
 
 def test_every_row_has_the_same_budget():
     trained = [row.method for row in METHODS.values() if row.method.training]
-    assert {(m.training.epochs, m.training.batch) for m in trained} == {(10, 16)}
+    assert {(m.training.epochs, m.training.batch_size) for m in trained} == {(10, 16)}
     assert {len(m.search) for m in trained} == {1}
     assert all(len(values) == 2 for m in trained for path, values in m.search if path == "training.lr")
     for row in METHODS.values():

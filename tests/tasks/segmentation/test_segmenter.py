@@ -70,7 +70,9 @@ def suite() -> SegmentationSuite:
 
 def brief(name: str, **training: object):
     row = METHODS[name]
-    return replace(row, training=replace(row.training, **{"epochs": 2, "batch": 8, **training}), search=())
+    return replace(
+        row, training=replace(row.training, **{"epochs": 2, "batch_size": 8, **training}), search=()
+    )
 
 
 # Backbones

@@ -26,6 +26,6 @@ def open_set(evaluation: Evaluation) -> Iterator[Metric]:
         right = None if outputs.labels is None else outputs.right
         role = "outlier" if right is None else "test" if name == "test" else "shift"
         found, n = decisions(outputs.confidence, right, threshold), len(outputs.logits)
-        yield Metric(name, role, "kept", 100 * found.kept, n=n, **told)
+        yield Metric(name, role, "coverage", 100 * found.kept, n=n, **told)
         if not math.isnan(found.accuracy):
-            yield Metric(name, role, "kept_accuracy", 100 * found.accuracy, n=n, **told)
+            yield Metric(name, role, "selective_accuracy", 100 * found.accuracy, n=n, **told)

@@ -7,19 +7,29 @@ from collections.abc import Iterator
 from anchorline.evaluation.base import Evaluation
 from anchorline.evaluation.outputs import Outputs
 from anchorline.metric import Metric
-from anchorline.metrics.robustness import ReferenceLine, agreement, broken, mended, relative_robustness
+from anchorline.metrics.robustness import (
+    ReferenceLine,
+    agreement,
+    negative_flips,
+    positive_flips,
+    relative_robustness,
+)
 
 
 def robustness(evaluation: Evaluation) -> Iterator[Metric]:
-    """Agreement with the untouched encoder, answers broken and mended, robustness relative to it, and
+    """Agreement with the untouched encoder, negative and positive flips, robustness relative to it, and
     effective robustness against the reference line (through the untouched encoder where no models are
     given)."""
     before = evaluation.untouched
     for name, outputs in evaluation.labelled().items():
         role, n = "test" if name == "test" else "shift", len(outputs.truth)
         yield Metric(name, role, "agreement", 100 * agreement(outputs.predicted, before[name].predicted), n=n)
-        yield Metric(name, role, "broken", 100 * broken(outputs.right, before[name].right), n=n)
-        yield Metric(name, role, "mended", 100 * mended(outputs.right, before[name].right), n=n)
+        yield Metric(
+            name, role, "negative_flips", 100 * negative_flips(outputs.right, before[name].right), n=n
+        )
+        yield Metric(
+            name, role, "positive_flips", 100 * positive_flips(outputs.right, before[name].right), n=n
+        )
     test, untouched = _accuracy(evaluation.outputs["test"]), _accuracy(before["test"])
     for name in evaluation.suite.shifts:
         shift, shift_untouched = _accuracy(evaluation.outputs[name]), _accuracy(before[name])

@@ -55,7 +55,7 @@ def _training(row: Method) -> str:
     searched = [path for path, _ in row.search]
     chosen = f"; chosen on val for each variant: {', '.join(searched)}" if searched else ""
     rate = "" if "training.lr" in searched else f", learning rate {row.training.lr:g}"
-    return f"epochs {row.training.epochs}, batch {row.training.batch}{rate}{chosen}"
+    return f"epochs {row.training.epochs}, batch {row.training.batch_size}{rate}{chosen}"
 
 
 def points_of(table: pd.DataFrame) -> pd.DataFrame:

@@ -143,5 +143,5 @@ def compare_as_published(
 
 def warm_up(steps: int, images: int, training: Training) -> Training:
     """The training with a warm-up of so many steps, when train has so many images."""
-    every = training.epochs * max(1, images // training.batch)
-    return replace(training, warmup=min(1.0, steps / every))
+    every = training.epochs * max(1, images // training.batch_size)
+    return replace(training, warmup_fraction=min(1.0, steps / every))

@@ -48,7 +48,13 @@ ENCODER = "RN50:openai"
 SHIFTS = ("sketch", "painting", "infograph", "clipart")
 
 _SGD = Training(
-    epochs=50, batch=256, optimizer="sgd", betas=(0.9, 0.999), warmup=0.0, augmentation="crop", clip=0.0
+    epochs=50,
+    batch_size=256,
+    optimizer="sgd",
+    betas=(0.9, 0.999),
+    warmup_fraction=0.0,
+    augmentation="crop",
+    max_grad_norm=0.0,
 )
 
 _README = "TPGM, README of DomainNet_ResNet_Exp (github.com/PotatoTian/TPGM, commit 8d18db0)"

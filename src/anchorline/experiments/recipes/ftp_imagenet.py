@@ -65,7 +65,7 @@ ENCODER = "ViT-B-16:openai"
 SHIFTS = ("imagenet-v2", "imagenet-a", "imagenet-r", "imagenet-sketch", "objectnet")
 OUTLIERS = ("inaturalist", "sun", "places", "dtd")
 
-_TRAINING = Training(epochs=10, batch=512, weight_decay=0.1, augmentation="crop")
+_TRAINING = Training(epochs=10, batch_size=512, weight_decay=0.1, augmentation="crop")
 
 _README = "TPGM, README of ImageNet_ViT_Exp (github.com/PotatoTian/TPGM, commit 8d18db0)"
 _STRONGER = "fine-tuned as masked autoencoders are, stronger and longer than here"

@@ -66,7 +66,7 @@ def methods(tiny: bool) -> list[ContinualMethod]:
     for name in METHODS:
         row = continual.METHODS[name]
         assert row.method.training is not None
-        training = replace(row.method.training, epochs=50, batch=128, warmup=0.0)
+        training = replace(row.method.training, epochs=50, batch_size=128, warmup_fraction=0.0)
         search: Search = (("training.lr", _RATES.get(name, _TOWER_RATES)),)
         if tiny:
             training, search = brief(training), ()

@@ -68,7 +68,7 @@ def methods(tiny: bool) -> list[SegmentationMethod]:
     rows = []
     for name in METHODS:
         row = find_method(name)
-        training = replace(row.training, epochs=60, batch=16)
+        training = replace(row.training, epochs=60, batch_size=16)
         search: Search = (("training.lr", _RATES.get(name, _TOWER_RATES)),)
         if tiny:
             training, search = brief(training), ()

@@ -24,7 +24,7 @@ NOTE = (
 
 def brief(training: Training) -> Training:
     """One epoch of small batches."""
-    return replace(training, epochs=1, batch=min(training.batch, 16))
+    return replace(training, epochs=1, batch_size=min(training.batch_size, 16))
 
 
 def miniature(row: Method) -> Method:

@@ -58,7 +58,15 @@ ENCODER = "ViT-B-32:openai"
 SHIFTS = ("cifar10.1-v6", "stl10")
 OUTLIERS = ("isun", "lsun-resized", "dtd", "places365")
 
-_CLIP = Training(epochs=25, batch=128, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1, warmup=0.0, clip=0.0)
+_CLIP = Training(
+    epochs=25,
+    batch_size=128,
+    betas=(0.9, 0.98),
+    eps=1e-6,
+    weight_decay=0.1,
+    warmup_fraction=0.0,
+    max_grad_norm=0.0,
+)
 PROGRAMS = Programs(width=16 / 224, resize=1.0, frame_rate=10.0, frame_decay=0.1)
 OBJECTIVE = Contrastive(focal=True, alpha=0.8, gamma=4.0, duplicates="negatives")
 

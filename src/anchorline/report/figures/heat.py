@@ -96,8 +96,8 @@ def _matrix(pairs: pd.DataFrame) -> go.Figure:
         for a, b, sign in ((pair.a, pair.b, 1), (pair.b, pair.a, -1)):
             here = number[str(a)], number[str(b)]
             shown = signed(round(sign * pair.difference, 1), 1)
-            z[here] = sign * pair.difference if pair.beyond_noise else 0.0
-            mark = "<b>{}</b>" if pair.beyond_noise else f'<span style="color:{QUIET}">{{}}</span>'
+            z[here] = sign * pair.difference if pair.significant else 0.0
+            mark = "<b>{}</b>" if pair.significant else f'<span style="color:{QUIET}">{{}}</span>'
             text[here] = mark.format(shown)
             low, high = sorted((sign * pair.low, sign * pair.high))
             said[here] = (

@@ -96,17 +96,17 @@ def class_rows(per_class: pd.DataFrame) -> list[list[str | float | None]]:
 
 
 def changes_table(label: str, changes: pd.DataFrame) -> Table:
-    """Images by set: broken, mended, and what is won on balance."""
-    columns = [Column("Set"), *(Column(c, "images") for c in ("broken", "mended", "balance"))]
+    """Images by set: negative flips, positive flips, and what is won on balance."""
+    columns = [Column("Set"), *(Column(c, "images") for c in ("negative flips", "positive flips", "balance"))]
     rows = []
-    for name, broken, mended in changes[["broken", "mended"]].itertuples():
-        balance = float(mended) - float(broken)
+    for name, negative_flips, positive_flips in changes[["negative_flips", "positive_flips"]].itertuples():
+        balance = float(positive_flips) - float(negative_flips)
         tone = "gain" if balance > 0 else "loss" if balance < 0 else ""
         rows.append(
             [
                 Cell(str(name)),
-                _count(broken),
-                _count(mended),
+                _count(negative_flips),
+                _count(positive_flips),
                 Cell(DASH) if math.isnan(balance) else Cell(signed(balance, 0), "", balance, tone),
             ]
         )

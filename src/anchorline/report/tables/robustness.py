@@ -12,13 +12,17 @@ MEASURES = {  # metric: (title, unit, how it is written)
     "effective_robustness": ("effective robustness", "points", change),
     "worst_class": ("worst class", "%", percent),
     "agreement": ("agreement", "%", percent),
-    "broken": ("broken", "%", percent),
-    "mended": ("mended", "%", percent),
+    "negative_flips": ("negative flips", "%", percent),
+    "positive_flips": ("positive flips", "%", percent),
 }
 GROUP = "worst_group"
 MEAN = "mean of shifts"
-PICKS: dict[str, Callable[[Iterable[float]], float]] = {"accuracy": max, "worst_class": max, "mended": max}
-PICKS |= {GROUP: max, "broken": min}
+PICKS: dict[str, Callable[[Iterable[float]], float]] = {
+    "accuracy": max,
+    "worst_class": max,
+    "positive_flips": max,
+}
+PICKS |= {GROUP: max, "negative_flips": min}
 
 
 def places(results: Results) -> list[str]:
@@ -56,19 +60,21 @@ def _at(results: Results, method: str, role: str, metric: str, place: str) -> Nu
 
 def open_set_table(results: Results) -> Table | None:
     """Share kept and accuracy among the kept on test and each shift, share kept of each outlier set."""
-    if not results.has("test", "kept"):
+    if not results.has("test", "coverage"):
         return None
     sets = [("test", results.test)] + [("shift", name) for name in results.shifts]
     columns = [Column("Method")]
     for _, name in sets:
-        columns += [Column("kept", "%", name), Column("right", "%", name)]
-    outliers = results.outliers if results.has("outlier", "kept") else []
+        columns += [Column("coverage", "%", name), Column("right", "%", name)]
+    outliers = results.outliers if results.has("outlier", "coverage") else []
     columns += [Column(name, "% kept", "Outlier set") for name in outliers]
     rows = []
     for method in results.methods:
         row = [Cell(method)]
         for role, name in sets:
-            row += [percent(results.get(method, role, m, name, "msp")) for m in ("kept", "kept_accuracy")]
+            row += [
+                percent(results.get(method, role, m, name, "msp")) for m in ("coverage", "selective_accuracy")
+            ]
         row += [percent(results.outlier_kept(method, name)) for name in outliers]
         rows.append(row)
     picks: dict[int, Callable[[Iterable[float]], float]] = dict.fromkeys(range(2, 2 * len(sets) + 1, 2), max)

@@ -36,9 +36,9 @@ def details(evaluation: Evaluation) -> MethodDetails:
     found, before = evaluation.outputs, evaluation.untouched
     labelled = {"test": suite.test, **suite.shifts}
     compared = labelled if found is not before else {}  # the untouched encoder changes nothing
-    broken = {name: before[name].right & ~found[name].right for name in compared}
-    mended = {name: ~before[name].right & found[name].right for name in compared}
-    counts = {name: (int(broken[name].sum()), int(mended[name].sum())) for name in compared}
+    negative_flips = {name: before[name].right & ~found[name].right for name in compared}
+    positive_flips = {name: ~before[name].right & found[name].right for name in compared}
+    counts = {name: (int(negative_flips[name].sum()), int(positive_flips[name].sum())) for name in compared}
     return MethodDetails(
         method=classifier.method.name,
         about=classifier.method.about,
@@ -48,9 +48,9 @@ def details(evaluation: Evaluation) -> MethodDetails:
         ],
         mistakes=mistakes(classifier, labelled, found),
         per_class=per_class(classifier.classes, {name: found[name] for name in labelled}),
-        broken=changed(classifier.classes, compared, found, before, broken),
-        mended=changed(classifier.classes, compared, found, before, mended),
-        changes=pd.DataFrame.from_dict(counts, orient="index", columns=["broken", "mended"]),
+        negative_flips=changed(classifier.classes, compared, found, before, negative_flips),
+        positive_flips=changed(classifier.classes, compared, found, before, positive_flips),
+        changes=pd.DataFrame.from_dict(counts, orient="index", columns=["negative_flips", "positive_flips"]),
         frames=frames(classifier, suite.test),
         reliability=reliabilities(evaluation),
         risk_coverage={name: risks(found[name]) for name in labelled},

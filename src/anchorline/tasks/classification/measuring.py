@@ -12,7 +12,7 @@ from torch import Tensor
 from anchorline.detectors import DETECTORS
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
-from anchorline.engine.jobs import Answer, Job, Step, identity_of
+from anchorline.engine.jobs import Answer, Job, Step, identity_of, set_fields
 from anchorline.engine.progress import Narrator
 from anchorline.evaluation.base import Evaluation, Options
 from anchorline.evaluation.collect import collect
@@ -78,7 +78,7 @@ class Measured:
             "what": what,
             "run": identity,
             "suite": self.suite.hash,
-            "options": asdict(self.options),
+            "options": set_fields(self.options),
             "evaluators": list(EVALUATORS),
             "detectors": list(DETECTORS),
         }

@@ -49,7 +49,7 @@ class ContinualMethod:
 # A task has few images: smaller batches than where all classes are learnt at once give it some steps. Every
 # row has the same budget of epochs and two learning rates, of which val takes one for the whole sequence.
 _EPOCHS, _BATCH = 10, 16
-_TOWER = Training(epochs=_EPOCHS, batch=_BATCH, augmentation="crop", weight_decay=0.01)
+_TOWER = Training(epochs=_EPOCHS, batch_size=_BATCH, augmentation="crop", weight_decay=0.01)
 _SMITH = "Smith et al. 2023, arXiv 2203.17269"
 
 
@@ -70,7 +70,7 @@ def _row(
         name=name,
         about=about,
         constraint=constraint or method.constraint,
-        training=replace(method.training, epochs=_EPOCHS, batch=_BATCH),
+        training=replace(method.training, epochs=_EPOCHS, batch_size=_BATCH),
         search=(("training.lr", rates),),
         source=source,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,13 @@ from anchorline.classifier import runs
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.encoders.encoder import Encoder
 from anchorline.engine.jobs import Job, read_json
-from anchorline.methods.settings import from_json
+from anchorline.methods.settings import from_json, to_json
 from anchorline.metric import Metric
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.version import __version__, commit
 
-FORMAT = 1  # raise it when the same request would no longer give the same figures
+FORMAT = 2  # raise it when the same request would no longer give the same figures
 FILE = "sequence.json"
 
 
@@ -61,9 +61,8 @@ class Learnt:
 def request(setting: Setting, row: ContinualMethod) -> dict[str, Any]:
     """All that decides the figures, as plain JSON values."""
     suite, sequence = setting.sequence.suite, setting.sequence
-    method = replace(row.method, about="", source="")  # words decide nothing
     return {
-        **runs.request(setting.encoder, method, suite.classes, runs.learnt_from(suite), sequence.seed),
+        **runs.request(setting.encoder, row.method, suite.classes, runs.learnt_from(suite), sequence.seed),
         "continual_format": FORMAT,
         "anchor": row.anchor,
         "between": row.between,
@@ -83,7 +82,7 @@ def write(learnt: Learnt, job: Job) -> None:
     job.put({
         "anchorline": __version__,
         "commit": commit(),
-        "about": learnt.row.about,
+        "method": to_json(learnt.row.method),
         "chosen": learnt.chosen,
         "val": learnt.val,
         "metrics": [plain(task) for task in learnt.metrics],
@@ -94,7 +93,7 @@ def read(run: Path, encoder: Encoder) -> Learnt | None:
     """What a directory holds; None where there is no finished sequence of this encoder."""
     facts = read_json(run / FILE)
     try:
-        method = replace(from_json(facts["method"]), about=facts["about"])
+        method = from_json(facts["method"])
         row = ContinualMethod(method, facts["anchor"], facts["between"], facts["joint"])
         metrics = [metrics_of(task) for task in facts["metrics"]]
         chosen, val, seed = facts["chosen"], facts["val"], facts["seed"]

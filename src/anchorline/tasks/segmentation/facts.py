@@ -24,7 +24,11 @@ def facts(
     sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
     height, width = architecture.size
     training = segmenters[0].request["method"]["training"]
-    rise = f" after a rise over the first {training['warmup']:.0%} of steps" if training["warmup"] else ""
+    rise = (
+        f" after a rise over the first {training['warmup_fraction']:.0%} of steps"
+        if training["warmup_fraction"]
+        else ""
+    )
     on_val = [row.name for row in methods if row.constraint.learns_on_val]
     chosen = [
         one.method
@@ -42,7 +46,7 @@ def facts(
         "and without dropout; nothing holds it",
         "Images": f"scaled to {height} x {width} pixels, masks to the nearest pixel; mean {backbone.mean}, "
         f"standard deviation {backbone.std}",
-        "Training": f"cross-entropy of each pixel, {training['optimizer']}, batch {training['batch']}, "
+        "Training": f"cross-entropy of each pixel, {training['optimizer']}, batch {training['batch_size']}, "
         f"{training['epochs']} epochs, schedule {training['schedule']}{rise}, augmentation "
         f"{training['augmentation']} ({segmenters[0].method}; runs/METHOD/seed-SEED/config.json tells all)",
         "IoU": "pixels right over pixels predicted or true, summed over a set; background counts as a class; "

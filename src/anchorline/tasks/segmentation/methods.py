@@ -21,7 +21,9 @@ _LAYERS = 3  # fewer have no order that is worth a decay of rates
 # Every row has the same budget: as many epochs, and two learning rates, of which val chooses. What holds the
 # weights has the default strength of its kind. The rate rises over the first tenth of the steps and falls as
 # "poly" over the others.
-_TRAINING = Training(epochs=10, batch=8, lr=1e-3, weight_decay=0.01, schedule="poly", augmentation="crop")
+_TRAINING = Training(
+    epochs=10, batch_size=8, lr=1e-3, weight_decay=0.01, schedule="poly", augmentation="crop"
+)
 _RATES: Search = (("training.lr", (1e-3, 3e-3)),)
 
 

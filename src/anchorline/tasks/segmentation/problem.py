@@ -35,8 +35,8 @@ class Masked:
 class Segmentation:
     """A segmenter that learns the class of each pixel; val chooses by mIoU (ties: lower cross-entropy).
 
-    With `training.accumulate` each part of a batch has the same weight, however many of its pixels are
-    ignored; what learns on val takes its whole batch at once.
+    With `training.grad_accumulation_steps` each part of a batch has the same weight, however many
+    of its pixels are ignored; what learns on val takes its whole batch at once.
 
     Attributes:
         model: on its backbone's device.

@@ -8,7 +8,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from anchorline.classifier.runs import CONFIGURATION
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import Job, Step
 from anchorline.engine.progress import Narrator
@@ -66,7 +65,7 @@ class Run:
     @cached_property
     def job(self) -> Job:
         assert self.directory is not None
-        return Job(self.request, self.directory / CONFIGURATION)
+        return runs.job_of(self.request, self.directory)
 
     @property
     def title(self) -> str:
@@ -121,7 +120,7 @@ class Run:
 
     def _trial_job(self, number: int) -> Job:
         assert self.directory is not None
-        asked = {**self.request, "trial": self.trials[number][0]}
+        asked = {**self.job.request, "trial": self.trials[number][0]}
         return Job(asked, self.directory / f"trial-{number}" / "trial.safetensors")
 
     def _try(self, number: int) -> Trial:

@@ -17,13 +17,13 @@ from anchorline.classifier.runs import CONFIGURATION, TENSORS, no_run
 from anchorline.engine.jobs import Job, read_json
 from anchorline.engine.storage import write_tensors
 from anchorline.errors import UserError
-from anchorline.methods.settings import to_json
+from anchorline.methods.settings import from_json, identifying, to_json
 from anchorline.tasks.segmentation.backbones import Backbone, load_backbone
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
 from anchorline.version import __version__, commit
 
-FORMAT, TASK = 1, "segmentation"  # raise the first when the same request would no longer give the same
+FORMAT, TASK = 2, "segmentation"  # raise the first when the same request would no longer give the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,11 +143,18 @@ def request(
     return dict(json.loads(json.dumps(asked)))  # as it is read back: lists for tuples
 
 
+def job_of(asked: dict[str, Any], run: Path) -> Job:
+    """The job whose answer a segmenter is, in a run directory; config.json there holds the whole row."""
+    method = identifying(from_json(asked["method"], SegmentationMethod))
+    return Job({**asked, "method": method}, run / CONFIGURATION)
+
+
 def save(adapted: AdaptedSegmenter, run: Path) -> None:
     """Write the run directory: tuned tensors and, last, the configuration. Raises `UserError`."""
     (run / CONFIGURATION).unlink(missing_ok=True)  # never beside the tensors of another request
     write_tensors(run / TENSORS, dict(adapted.tuned))
-    Job(adapted.request, run / CONFIGURATION).put({
+    job_of(adapted.request, run).put({
+        **adapted.request,
         "anchorline": __version__,
         "commit": commit(),
         "chosen": adapted.chosen,
