@@ -29,7 +29,7 @@ from anchorline.methods.parts import NAMED
 from anchorline.methods.settings import from_json, to_json
 from anchorline.methods.tunables import AdaptedModel, Tunable
 from anchorline.metric import Metric
-from anchorline.suites.benchmarks import BENCHMARKS, Benchmark, Listed, Part, Split
+from anchorline.suites.benchmarks import BENCHMARKS, Benchmark, Dataset, Listing, Split
 from anchorline.suites.benchmarks.dataset import folder_named
 from anchorline.suites.images.sources import Folder
 from tests.contracts.method import check_method
@@ -149,10 +149,12 @@ def toy_evaluator(evaluation):
 def toy_benchmark():
     def read(found, split):
         paths = tuple(sorted(path.relative_to(found).as_posix() for path in found.glob("*/*.png")))
-        return Listed(Folder(found), paths, tuple(path.split("/")[0] for path in paths))
+        return Listing(Folder(found), paths, tuple(path.split("/")[0] for path in paths))
 
     train, test = (
-        Split(Part(name, "", "", "none", f"{name}/CLASS/*.png", {name: None}, folder_named(name), read), name)
+        Split(
+            Dataset(name, "", "", "none", f"{name}/CLASS/*.png", {name: None}, folder_named(name), read), name
+        )
         for name in ("train", "test")
     )
     return Benchmark("toy-colours", "coloured images", "nobody", ("blue", "green", "red"), train, test)

@@ -17,7 +17,7 @@ from anchorline.errors import UserError, suggestion
 
 if TYPE_CHECKING:
     from anchorline.suites import Suite
-    from anchorline.suites.benchmarks import Benchmark, Part, Split, State
+    from anchorline.suites.benchmarks import Benchmark, Dataset, Split, State
 
 _MANY = 8  # names; of a longer list the first stands for all
 
@@ -129,15 +129,15 @@ def _few(names: Iterable[str]) -> str:
     return ", ".join(listed) or "–"
 
 
-def _parts(benchmark: Benchmark) -> list[tuple[Part, list[tuple[str, Split]]]]:
+def _parts(benchmark: Benchmark) -> list[tuple[Dataset, list[tuple[str, Split]]]]:
     """Each data set once, with the roles that its splits have."""
-    parts: dict[int, tuple[Part, list[tuple[str, Split]]]] = {}
+    parts: dict[int, tuple[Dataset, list[tuple[str, Split]]]] = {}
     for role, split in benchmark.splits():
         parts.setdefault(id(split.part), (split.part, []))[1].append((role, split))
     return list(parts.values())
 
 
-def _describe(name: str, about: str, parts: list[tuple[Part, list[tuple[str, Split]]]]) -> None:
+def _describe(name: str, about: str, parts: list[tuple[Dataset, list[tuple[str, Split]]]]) -> None:
     """Where to get each data set, its licence and its layout."""
     console = Console(highlight=False, soft_wrap=True, emoji=False)
     console.print(f"[bold]{name}[/]: {about}")

@@ -72,7 +72,7 @@ def draw_shots(train: ImageSet, classes: int, k: int, seed: int) -> tuple[ImageS
     return train.select(sorted(drawn)), note
 
 
-def portion(paths: Sequence[str], names: Sequence[str], share: float, salt: str) -> list[int]:
+def stratified_subset(paths: Sequence[str], names: Sequence[str], share: float, salt: str) -> list[int]:
     """Indices of round(share * N) images, at least one of each class, ascending; stratified by `names`.
 
     Within a class, images are ranked by a hash of `salt` and path; the image of rank r among n has the

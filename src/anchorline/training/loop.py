@@ -210,7 +210,7 @@ class _Loop:
 
     @torch.no_grad()
     def _look(self, loss: float, rate: float) -> None:
-        score, judged = self.problem.judge()
+        score, judged = self.problem.validate()
         state = self.state
         epoch = state.step // self.per_epoch
         found = {

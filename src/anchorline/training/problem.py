@@ -37,5 +37,5 @@ class Problem(Protocol):
     def val_loss(self, rng: torch.Generator, size: int, step: int) -> Tensor:
         """The loss of `size` images of val, drawn by `rng`, with gradients: for what learns on val."""
 
-    def judge(self) -> tuple[ValScore, dict[str, float]]:
+    def validate(self) -> tuple[ValScore, dict[str, float]]:
         """How the model does on val: what chooses the best epoch, and the figures to log."""

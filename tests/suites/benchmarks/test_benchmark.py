@@ -17,8 +17,8 @@ from anchorline.errors import UserError
 from anchorline.suites.benchmarks import (
     BENCHMARKS,
     Benchmark,
-    Listed,
-    Part,
+    Dataset,
+    Listing,
     Split,
     check,
     folder_with,
@@ -35,7 +35,7 @@ def part(name, images=6, **choices):
     def read(found, split):
         require(name, found, ["made"])
         files = sorted(file.name for file in found.glob("*.png"))
-        return Listed(Folder(found), tuple(files), tuple(file.split("-")[0] for file in files))
+        return Listing(Folder(found), tuple(files), tuple(file.split("-")[0] for file in files))
 
     fields = {
         "about": f"about {name}",
@@ -44,7 +44,7 @@ def part(name, images=6, **choices):
         "layout": f"{name}/*.png",
         "find": folder_named(name),
     }
-    return Part(name=name, images={"test": images, "train": images}, read=read, **{**fields, **choices})
+    return Dataset(name=name, images={"test": images, "train": images}, read=read, **{**fields, **choices})
 
 
 TRAIN, TEST, SKETCHES, NOISE = (part(name) for name in ("train", "test", "sketches", "noise"))
@@ -55,7 +55,7 @@ TOY = Benchmark(
     classes=("cat", "ant"),
     train=Split(TRAIN, "train"),
     test=Split(TEST),
-    shifts={"sketch": Split(SKETCHES, called={"pismire": "ant", "dragon": None})},
+    shifts={"sketch": Split(SKETCHES, class_map={"pismire": "ant", "dragon": None})},
     outliers={"noise": Split(NOISE)},
     near=frozenset({"noise"}),
     val_share=0.34,
@@ -244,7 +244,7 @@ def test_benchmarks_are_consistent():
         for _, split in one.splits():
             assert split.name in split.part.images
             assert split.part.source.startswith("http")
-            assert {called for called in split.called.values() if called} <= set(one.classes)
+            assert {one_class for one_class in split.class_map.values() if one_class} <= set(one.classes)
             assert all((split.part.about, split.part.licence, split.part.layout))
 
 

@@ -72,8 +72,8 @@ def test_the_bytes_of_the_hub_in_class_folders(tmp_path, served, streaming):
     assert served == [("some/where", {"split": "train"})]
     folder = tmp_path / "imagenet/train"
     assert written(folder) == EXPECTED
-    called = {wnid: NAME_OF[wnid] for wnid in CLASSES}
-    assert set(in_class_folders("it", folder, called).names) == set(called.values())
+    class_map = {wnid: NAME_OF[wnid] for wnid in CLASSES}
+    assert set(in_class_folders("it", folder, class_map).names) == set(class_map.values())
     assert [path.name for path in folder.parent.iterdir()] == ["train"]
     from_hub("some/where", [SPLIT], streaming=streaming)(tmp_path)  # what is whole stays
     assert len(served) == 1

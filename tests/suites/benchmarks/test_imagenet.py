@@ -26,7 +26,7 @@ from anchorline.suites.benchmarks.datasets.objectnet import OBJECTNET, Bordered
 from anchorline.suites.benchmarks.replicas import imagenet as replica
 from anchorline.suites.images.decode import Geometry, decode
 from anchorline.suites.images.image_set import ImageSet
-from anchorline.suites.split import portion
+from anchorline.suites.split import stratified_subset
 
 TWINS = {744: "missile", 836: "sunglasses"}  # what CLIP calls the two that we call otherwise
 
@@ -441,21 +441,21 @@ def test_a_portion_is_exact_stratified_nested_and_free_of_order(sizes, one, othe
     names = [f"class {label}" for label, size in enumerate(sizes) for _ in range(size)]
     paths = [f"{name}/{number}.jpg" for number, name in enumerate(names)]
     few, many = sorted([one, other])
-    chosen = portion(paths, names, many, "salt")
+    chosen = stratified_subset(paths, names, many, "salt")
     assert len(chosen) == max(round(many * len(paths)), len(sizes))
     assert chosen == sorted(set(chosen))
     assert {names[i] for i in chosen} == set(names)
-    assert set(portion(paths, names, few, "salt")) <= set(chosen)
+    assert set(stratified_subset(paths, names, few, "salt")) <= set(chosen)
     if len(chosen) > len(sizes):
         for label, size in enumerate(sizes):
             held = sum(names[i] == f"class {label}" for i in chosen)
             assert abs(held - len(chosen) / len(paths) * size) <= 1 + len(sizes) / len(paths) * size
     order = list(range(len(paths)))
     chance.shuffle(order)
-    again = portion([paths[i] for i in order], [names[i] for i in order], many, "salt")
+    again = stratified_subset([paths[i] for i in order], [names[i] for i in order], many, "salt")
     assert {paths[order[i]] for i in again} == {paths[i] for i in chosen}
 
 
 def test_another_salt_draws_another_portion():
     paths = [f"{number}.jpg" for number in range(100)]
-    assert portion(paths, ["a"] * 100, 0.5, "x") != portion(paths, ["a"] * 100, 0.5, "y")
+    assert stratified_subset(paths, ["a"] * 100, 0.5, "x") != stratified_subset(paths, ["a"] * 100, 0.5, "y")

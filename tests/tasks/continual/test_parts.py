@@ -184,7 +184,7 @@ def test_old_classes_compete_only_where_they_are_learnt(first, tiny_encoder):
     assert gradient[2:].abs().min() > 0
     assert (gradient[:2].abs().max() > 0) == (first == 0)
     with torch.no_grad():
-        val_score, facts = problem.judge()
+        val_score, facts = problem.validate()
     logits = model(examples.inputs)[:, first:]
     assert val_score[0] == float((logits.argmax(1) + first == examples.labels).float().mean())
     assert facts["val_accuracy"] == 100 * val_score[0]

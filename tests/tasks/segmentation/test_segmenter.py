@@ -344,7 +344,7 @@ def test_val_is_judged_as_the_rest_is_measured(backbone, suite):
     model = Segmenter(backbone, "linear", 3, width=32)
     data = Masked(*map(torch.from_numpy, suite.val.decoded(SIZE, SIZE)))
     full, half = (
-        Segmentation(model, "none", data, data, precision).judge()[1]["val_cross_entropy"]
+        Segmentation(model, "none", data, data, precision).validate()[1]["val_cross_entropy"]
         for precision in ("float32", "bf16")
     )
     assert full != half

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anchorline.errors import UserError, nearest
-from anchorline.suites.benchmarks.dataset import Listed, Part
+from anchorline.suites.benchmarks.dataset import Dataset, Listing
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.labels import StrPath, columns_of, counted, lacking
 from anchorline.suites.split import VAL_SHARE, split_val
@@ -25,18 +25,18 @@ class Split:
     Attributes:
         part: the data set.
         name: "train", "test" …, a key of `part.images`.
-        called: class name of the data set -> class of the benchmark, or None: these images are left out.
+        class_map: class name of the data set -> class of the benchmark, or None: these images are left out.
             Names that are not here are the same in both.
     """
 
-    part: Part
+    part: Dataset
     name: str = "test"
-    called: Mapping[str, str | None] = field(default_factory=dict)
+    class_map: Mapping[str, str | None] = field(default_factory=dict)
 
-    def listed(self, root: Path, complete: bool) -> Listed | None:
+    def listed(self, root: Path, complete: bool) -> Listing | None:
         """What lies below `root`; None if the data set is not there.
 
-        Raises `UserError` for what `Part.read` finds amiss, for no images at all and, with `complete`, for
+        Raises `UserError` for what `Dataset.read` finds amiss, for no images at all and, with `complete`, for
         another number of images than a whole copy has.
         """
         found = self.part.find(root)
@@ -101,7 +101,7 @@ class Benchmark:
         classes = tuple(sorted(self.classes))
         notes = list(self.notes)
 
-        def needed(split: Split) -> Listed:
+        def needed(split: Split) -> Listing:
             listed = split.listed(top, complete)
             if listed is None:
                 raise UserError(
@@ -109,7 +109,7 @@ class Benchmark:
                 )
             return listed
 
-        def optional(kind: str, splits: Mapping[str, Split]) -> Iterator[tuple[str, Split, Listed]]:
+        def optional(kind: str, splits: Mapping[str, Split]) -> Iterator[tuple[str, Split, Listing]]:
             missing: dict[str, list[str]] = {}
             for name, split in splits.items():
                 try:
@@ -156,14 +156,14 @@ class Benchmark:
 
 
 def labelled(
-    set_name: str, split: Split, listed: Listed, classes: tuple[str, ...], notes: list[str]
+    set_name: str, split: Split, listed: Listing, classes: tuple[str, ...], notes: list[str]
 ) -> ImageSet:
     """The images of a split that are of `classes`, matched by name. Raises `UserError` for an unknown one."""
     assert listed.names is not None
     index = {name: number for number, name in enumerate(classes)}
     number: dict[str, int | None] = {}
     for name in dict.fromkeys(listed.names):
-        known = split.called.get(name, name)
+        known = split.class_map.get(name, name)
         if known is not None and known not in index:
             raise UserError(
                 f"{split.part.name} has an unknown class {name!r} ({nearest(name, classes)}); "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anchorline.errors import UserError
 from anchorline.suites.benchmarks.benchmark import Benchmark, Split, counted_images, labelled, root_folder
-from anchorline.suites.benchmarks.dataset import Listed, Part
+from anchorline.suites.benchmarks.dataset import Dataset, Listing
 from anchorline.suites.labels import StrPath
 
 
@@ -17,7 +17,7 @@ class State:
     """What `check` found of one split: its role in the benchmark, its state in words, whether all is well."""
 
     role: str
-    part: Part
+    part: Dataset
     split: str
     state: str
     good: bool
@@ -31,7 +31,7 @@ def check(benchmark: Benchmark, root: StrPath) -> list[State]:
     top = root_folder(root)
 
     def state(role: str, split: Split) -> State:
-        def named(listed: Listed) -> None:
+        def named(listed: Listing) -> None:
             if not role.startswith("outlier"):
                 labelled(role, split, listed, benchmark.classes, [])
 
@@ -40,13 +40,13 @@ def check(benchmark: Benchmark, root: StrPath) -> list[State]:
     return [state(role, split) for role, split in benchmark.splits()]
 
 
-def check_part(part: Part, root: StrPath) -> list[State]:
+def check_part(part: Dataset, root: StrPath) -> list[State]:
     """As `check`, of a data set that stands alone; the splits are the roles."""
     top = root_folder(root)
     return [_state(split, part, split, top, lambda listed: None) for split in part.images]
 
 
-def _state(role: str, part: Part, split: str, top: Path, collect: Callable[[Listed], None]) -> State:
+def _state(role: str, part: Dataset, split: str, top: Path, collect: Callable[[Listing], None]) -> State:
     """`collect` raises `UserError` for classes that are not the data set's."""
 
     def state(words: str, good: bool = False) -> State:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from anchorline.errors import UserError
-from anchorline.suites.benchmarks.dataset import Listed
+from anchorline.suites.benchmarks.dataset import Listing
 from anchorline.suites.images.files import find_images, is_image, visible
 from anchorline.suites.images.sources import Folder
 
@@ -28,44 +28,44 @@ def usual(below: Sequence[str], signs: Sequence[str] = ()) -> Callable[[Path], P
     return find
 
 
-def in_class_folders(part: str, root: Path, called: Mapping[str, str]) -> Listed:
-    """The images root/FOLDER/*, in the order of their paths; `called`: the class by folder.
+def in_class_folders(part: str, root: Path, class_map: Mapping[str, str]) -> Listing:
+    """The images root/FOLDER/*, in the order of their paths; `class_map`: the class by folder.
 
     Raises `UserError` if a folder is lacking, empty, still packed, or of no class.
     """
     held = folders(part, root)
-    lacking = [name for name in called if name not in held]
+    lacking = [name for name in class_map if name not in held]
     packed = next((f"{name}.tar" for name in lacking if (root / f"{name}.tar").is_file()), None)
     if packed:
         raise UserError(
             f"{part}: {root} holds {packed}, not unpacked; unpack each tar into a folder of its name"
         )
-    if len(lacking) == len(called):
+    if len(lacking) == len(class_map):
         raise UserError(
             f"{part}: {root} holds no class folder such as {lacking[0]}; extract the archive there"
         )
     if lacking:
         raise UserError(
-            f"{part}: {root} lacks {len(lacking):,} of the {len(called):,} class folders, such as "
+            f"{part}: {root} lacks {len(lacking):,} of the {len(class_map):,} class folders, such as "
             f"{lacking[0]}; extract the whole archive again"
         )
-    unknown = next((name for name in held if name not in called), None)
+    unknown = next((name for name in held if name not in class_map), None)
     if unknown:
         raise UserError(f"{part}: {root} holds {unknown}, which is no class of it; is it that data set?")
     paths: list[str] = []
     names: list[str] = []
-    for name in sorted(called):
+    for name in sorted(class_map):
         images = images_in(root / name)
         if not images:
             raise UserError(f"{part}: {root / name} holds no images; extract the whole archive again")
         paths += [f"{name}/{image}" for image in images]
-        names += [called[name]] * len(images)
-    return Listed(Folder(root), tuple(paths), tuple(names))
+        names += [class_map[name]] * len(images)
+    return Listing(Folder(root), tuple(paths), tuple(names))
 
 
-def anywhere(root: Path) -> Listed:
+def anywhere(root: Path) -> Listing:
     """All images at any depth below `root`: a set without classes."""
-    return Listed(Folder(root), tuple(find_images(root)))
+    return Listing(Folder(root), tuple(find_images(root)))
 
 
 def folders(part: str, root: Path) -> list[str]:

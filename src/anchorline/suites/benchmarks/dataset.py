@@ -14,7 +14,7 @@ _BLOCK = 2**20  # bytes hashed at a time
 
 
 @dataclass(frozen=True)
-class Listed:
+class Listing:
     """What lies on disk; no image is decoded.
 
     Attributes:
@@ -35,7 +35,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Part:
+class Dataset:
     """One data set.
 
     Attributes:
@@ -62,7 +62,7 @@ class Part:
     layout: str
     images: Mapping[str, int | tuple[int, ...] | None]
     find: Callable[[Path], Path | None]
-    read: Callable[[Path, str], Listed]
+    read: Callable[[Path, str], Listing]
     archives: tuple[str, ...] = ()
     md5: Mapping[str, str] = field(default_factory=dict)
     download: Callable[[Path], None] | None = None

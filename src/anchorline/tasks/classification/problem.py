@@ -48,24 +48,24 @@ class Classification:
         model: on its encoder's device.
         objective: a loss on logits and labels.
         augmentation: of the training images.
-        learn, choose: the examples of train and of val.
+        train, val: the examples of train and of val.
     """
 
     model: AdaptedModel
     objective: Objective
     augmentation: Augmentation
-    learn: Examples
-    choose: Examples
+    train: Examples
+    val: Examples
 
     @property
     def device(self) -> torch.device:
         return self.model.encoder.device
 
     def __len__(self) -> int:
-        return len(self.learn)
+        return len(self.train)
 
     def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor, int | None]:
-        inputs = self.learn[chosen]
+        inputs = self.train[chosen]
         if self.model.changes_images and self.augmentation != "none":
             inputs = augment(inputs, self.augmentation, seeds)
             # Channel by channel in memory: how the convolutions that follow round depends on it.
@@ -73,26 +73,26 @@ class Classification:
         return self._ready(inputs), self._template(step)
 
     def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
-        return self.learn.labels[chosen].to(self.device)
+        return self.train.labels[chosen].to(self.device)
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         return self.objective(outputs, labels)
 
     def val_loss(self, rng: torch.Generator, size: int, step: int) -> Tensor:
-        chosen = torch.randperm(len(self.choose), generator=rng)[:size]
-        logits = self.model(self._ready(self.choose[chosen]), self._template(step))
-        return self.loss(logits, self.choose.labels[chosen].to(self.device))
+        chosen = torch.randperm(len(self.val), generator=rng)[:size]
+        logits = self.model(self._ready(self.val[chosen]), self._template(step))
+        return self.loss(logits, self.val.labels[chosen].to(self.device))
 
     def val_logits(self) -> Tensor:
         """[N, C], of all of val, on the CPU."""
         classifier = self.model.classifier()
         return torch.cat([
-            self.model.logits(self._ready(self.choose[start : start + _EVALUATION_BATCH]), classifier).cpu()
-            for start in range(0, len(self.choose), _EVALUATION_BATCH)
+            self.model.logits(self._ready(self.val[start : start + _EVALUATION_BATCH]), classifier).cpu()
+            for start in range(0, len(self.val), _EVALUATION_BATCH)
         ])  # fmt: skip
 
-    def judge(self) -> tuple[ValScore, dict[str, float]]:
-        found = val_score(self.val_logits(), self.choose.labels)
+    def validate(self) -> tuple[ValScore, dict[str, float]]:
+        found = val_score(self.val_logits(), self.val.labels)
         return found, {"val_accuracy": 100 * found[0], "val_cross_entropy": -found[1]}
 
     def _template(self, step: int) -> int | None:

@@ -183,8 +183,8 @@ class Run:
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         problem = Classification(
             adaptation, method.objective, method.training.augmentation,
-            learn=self._examples(self.suite.train, adaptation.changes_images),
-            choose=self._examples(self.suite.val, adaptation.changes_images),
+            train=self._examples(self.suite.train, adaptation.changes_images),
+            val=self._examples(self.suite.val, adaptation.changes_images),
         )  # fmt: skip
         trained = train(
             problem, method.constraint, method.training,

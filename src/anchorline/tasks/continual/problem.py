@@ -29,6 +29,6 @@ class CurrentTask(Classification):
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         return super().loss(outputs[:, self.first :], labels - self.first)
 
-    def judge(self) -> tuple[ValScore, dict[str, float]]:
-        found = val_score(self.val_logits()[:, self.first :], self.choose.labels - self.first)
+    def validate(self) -> tuple[ValScore, dict[str, float]]:
+        found = val_score(self.val_logits()[:, self.first :], self.val.labels - self.first)
         return found, {"val_accuracy": 100 * found[0], "val_cross_entropy": -found[1]}

@@ -41,14 +41,14 @@ class Segmentation:
     Attributes:
         model: on its backbone's device.
         augmentation: of the training images.
-        learn, choose: the images of train and of val.
+        train, val: the images of train and of val.
         precision: of the look at val; as in `Training`.
     """
 
     model: Segmenter
     augmentation: Augmentation
-    learn: Masked
-    choose: Masked
+    train: Masked
+    val: Masked
     precision: Precision = "auto"
 
     @property
@@ -56,37 +56,37 @@ class Segmentation:
         return self.model.backbone.device
 
     def __len__(self) -> int:
-        return len(self.learn)
+        return len(self.train)
 
     def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor]:
-        images = augment(self.learn.images[chosen], self.augmentation, seeds)
+        images = augment(self.train.images[chosen], self.augmentation, seeds)
         return (as_images(images, self.device),)
 
     def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
         """Masks int64 [N, H, W], moved as their images are."""
-        masks = augment(self.learn.masks[chosen], self.augmentation, seeds)
+        masks = augment(self.train.masks[chosen], self.augmentation, seeds)
         return masks.to(self.device).long()
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         return cross_entropy(outputs, labels)
 
     def val_loss(self, rng: torch.Generator, size: int, step: int) -> Tensor:
-        chosen = torch.randperm(len(self.choose), generator=rng)[:size]
-        logits = self.model(as_images(self.choose.images[chosen], self.device))
-        return cross_entropy(logits, self.choose.masks[chosen].to(self.device).long())
+        chosen = torch.randperm(len(self.val), generator=rng)[:size]
+        logits = self.model(as_images(self.val.images[chosen], self.device))
+        return cross_entropy(logits, self.val.masks[chosen].to(self.device).long())
 
-    def judge(self) -> tuple[ValScore, dict[str, float]]:
-        size = evaluation_batch(self.model.classes, *self.choose.masks.shape[1:])
+    def validate(self) -> tuple[ValScore, dict[str, float]]:
+        size = evaluation_batch(self.model.classes, *self.val.masks.shape[1:])
         counts, losses = [], []
         for images, masks in zip(
-            torch.split(self.choose.images, size), torch.split(self.choose.masks, size), strict=True
+            torch.split(self.val.images, size), torch.split(self.val.masks, size), strict=True
         ):
             # As it will be measured.
             logits = logits_of(self.model, as_images(images, self.device), self.precision)
             truth = masks.to(self.device).long()
             losses.append(float(cross_entropy(logits, truth)) * len(images))
             counts.append(counted(logits.argmax(1), truth, logits.shape[1]))
-        miou, loss = mean_iou(torch.cat(counts).sum(0)), sum(losses) / len(self.choose)
+        miou, loss = mean_iou(torch.cat(counts).sum(0)), sum(losses) / len(self.val)
         return (miou, -loss), {"val_miou": 100 * miou, "val_cross_entropy": loss}
 
 

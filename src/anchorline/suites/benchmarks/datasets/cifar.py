@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from anchorline.errors import UserError
 from anchorline.suites.benchmarks.arrays import Images, named, pickled, plain, planes
-from anchorline.suites.benchmarks.dataset import Listed, Part, folder_with, require, text_of
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, folder_with, require, text_of
 from anchorline.suites.benchmarks.downloading import from_torchvision
 from anchorline.suites.images.sources import Arrays
 
@@ -22,7 +22,7 @@ _PIXELS = 3 * _SIZE * _SIZE
 _BATCHES = {"train": tuple(f"data_batch_{n}" for n in range(1, 6)), "test": ("test_batch",)}
 
 
-def _cifar10(folder: Path, split: str) -> Listed:
+def _cifar10(folder: Path, split: str) -> Listing:
     binary = not any((folder / name).exists() for names in _BATCHES.values() for name in names)
     files = [folder / (name + ".bin" if binary else name) for name in _BATCHES[split]]
     require("CIFAR-10", folder, [file.name for file in files])
@@ -33,10 +33,10 @@ def _cifar10(folder: Path, split: str) -> Listed:
         pixels.append(planes(batch, _SIZE, file))
         labels += named(numbers, CIFAR10_CLASSES, len(batch), file)
     source = Arrays(np.concatenate(pixels), str(folder))
-    return Listed(source, source.paths(), tuple(labels))
+    return Listing(source, source.paths(), tuple(labels))
 
 
-def _cifar100(folder: Path, split: str) -> Listed:
+def _cifar100(folder: Path, split: str) -> Listing:
     binary = not (folder / "meta").exists()
     file = folder / (split + ".bin" if binary else split)
     meta = folder / ("fine_label_names.txt" if binary else "meta")
@@ -48,7 +48,7 @@ def _cifar100(folder: Path, split: str) -> Listed:
         classes = pickled(meta).get("fine_label_names", [])
         batch, numbers = _pickled(file, "fine_labels")
     source = Arrays(planes(batch, _SIZE, file), str(file))
-    return Listed(source, source.paths(), named(numbers, classes, len(batch), file))
+    return Listing(source, source.paths(), named(numbers, classes, len(batch), file))
 
 
 def _binary(file: Path, labels: int) -> tuple[Images, Images]:
@@ -63,7 +63,7 @@ def _pickled(file: Path, key: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     return np.asarray(content["data"]), np.asarray(content[key])
 
 
-CIFAR10 = Part(
+CIFAR10 = Dataset(
     name="CIFAR-10",
     about="60,000 photos of 32 x 32 pixels in ten classes",
     source="https://www.cs.toronto.edu/~kriz/cifar.html",
@@ -88,7 +88,7 @@ CIFAR10 = Part(
     download=from_torchvision("CIFAR10"),
 )
 
-CIFAR100 = Part(
+CIFAR100 = Dataset(
     name="CIFAR-100",
     about="60,000 photos of 32 x 32 pixels in a hundred classes, none of CIFAR-10's",
     source="https://www.cs.toronto.edu/~kriz/cifar.html",

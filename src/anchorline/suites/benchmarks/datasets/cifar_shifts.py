@@ -8,7 +8,7 @@ import numpy as np
 
 from anchorline.errors import UserError
 from anchorline.suites.benchmarks.arrays import checked, named, npy, npz
-from anchorline.suites.benchmarks.dataset import Listed, Part, folder_with, require
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, folder_with, require
 from anchorline.suites.benchmarks.datasets.cifar import CIFAR10_CLASSES
 from anchorline.suites.benchmarks.downloading import from_urls
 from anchorline.suites.images.corruptions import CORRUPTIONS, SEVERITIES
@@ -21,19 +21,19 @@ _TEST = 10_000  # CIFAR-10's test images, of each of which CIFAR-10-C has 75
 _EVEN = 200
 
 
-def _cifar101(version: str, images: int) -> Part:
+def _cifar101(version: str, images: int) -> Dataset:
     data, labels = (f"cifar10.1_{version}_{what}.npy" for what in ("data", "labels"))
     folder, url = "cifar10.1", "https://github.com/modestyachts/CIFAR-10.1"
 
-    def read(found: Path, split: str) -> Listed:
+    def read(found: Path, split: str) -> Listing:
         require(f"CIFAR-10.1 {version}", found, [data, labels])
         source = Arrays(checked(npy(found / data), _SIZE, found / data), str(found / data))
         numbers = npy(found / labels)
-        return Listed(
+        return Listing(
             source, source.paths(), named(numbers, CIFAR10_CLASSES, len(source.pixels), found / labels)
         )
 
-    return Part(
+    return Dataset(
         name=f"CIFAR-10.1 {version}",
         about="a new test set for CIFAR-10, collected as that was (Recht et al. 2018, arXiv 1806.00451)",
         source=url,
@@ -46,15 +46,15 @@ def _cifar101(version: str, images: int) -> Part:
     )
 
 
-def _cifar102(found: Path, split: str) -> Listed:
+def _cifar102(found: Path, split: str) -> Listing:
     file = found / f"cifar102_{split}.npz"
     require("CIFAR-10.2", found, [file.name])
     images, labels = npz(file, "images", "labels")
     source = Arrays(checked(images, _SIZE, file), str(file))
-    return Listed(source, source.paths(), named(labels, CIFAR10_CLASSES, len(images), file))
+    return Listing(source, source.paths(), named(labels, CIFAR10_CLASSES, len(images), file))
 
 
-def _cifar10c(found: Path, split: str) -> Listed:
+def _cifar10c(found: Path, split: str) -> Listing:
     """ "fog/3": all of it; "even": the same share of each corruption at each severity."""
     if split != "even":
         return _block(found, *split.split("/"))
@@ -72,10 +72,10 @@ def _cifar10c(found: Path, split: str) -> Listed:
         f"{len(paths):,} of its images, as many of each of {len(CORRUPTIONS)} corruptions at each of "
         f"{len(SEVERITIES)} severities; the suite cifar10-c has all"
     )
-    return Listed(Joined(tuple(sources)), tuple(paths), tuple(names), notes=(note,))
+    return Listing(Joined(tuple(sources)), tuple(paths), tuple(names), notes=(note,))
 
 
-def _block(found: Path, corruption: str, severity: str) -> Listed:
+def _block(found: Path, corruption: str, severity: str) -> Listing:
     file, label_file = found / f"{corruption}.npy", found / "labels.npy"
     require("CIFAR-10-C", found, [file.name, label_file.name])
     images, labels = checked(npy(file), _SIZE, file), npy(label_file)
@@ -88,12 +88,12 @@ def _block(found: Path, corruption: str, severity: str) -> Listed:
     rows = range((int(severity) - 1) * height, int(severity) * height)
     source = Arrays(images, str(file))
     numbers = np.asarray(labels[rows.start : rows.stop])
-    return Listed(source, source.paths(rows), named(numbers, CIFAR10_CLASSES, height, label_file))
+    return Listing(source, source.paths(rows), named(numbers, CIFAR10_CLASSES, height, label_file))
 
 
 CIFAR101_V6, CIFAR101_V4 = _cifar101("v6", 2000), _cifar101("v4", 2021)
 
-CIFAR102 = Part(
+CIFAR102 = Dataset(
     name="CIFAR-10.2",
     about="another new test set for CIFAR-10 (Lu et al. 2020, Harder or Different?)",
     source="https://github.com/modestyachts/cifar-10.2",
@@ -106,7 +106,7 @@ CIFAR102 = Part(
 
 CIFAR10C_SPLITS = tuple(f"{name}/{severity}" for name in CORRUPTIONS for severity in SEVERITIES)
 
-CIFAR10C = Part(
+CIFAR10C = Dataset(
     name="CIFAR-10-C",
     about="CIFAR-10's test images under 15 corruptions at 5 severities (Hendrycks & Dietterich, ICLR 2019)",
     source="https://zenodo.org/records/2535967",

@@ -8,7 +8,7 @@ original version.
 
 Of Real and of its parts, FTP released lists for train and val: real_train_50_percent_split.txt with
 real_val_50_percent_split.txt, and so on. Where both lie beside the others, they are train and val; else
-train is real_train.txt, of which `portion` draws the part, stratified by class, and a tenth becomes val.
+train is real_train.txt, of which `stratified_subset` draws the part by class, and a tenth becomes val.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pathlib import Path
 
 from anchorline.errors import UserError, nearest
 from anchorline.suites.benchmarks.class_folders import folders
-from anchorline.suites.benchmarks.dataset import Listed, Part, folder_with, md5_of, text_of
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, folder_with, md5_of, text_of
 from anchorline.suites.images.sources import Folder
 from anchorline.suites.labels import counted
-from anchorline.suites.split import portion
+from anchorline.suites.split import stratified_subset
 
 _FILE = files("anchorline") / "data" / "domainnet-classes.txt"
 FOLDERS = tuple(one for one in _FILE.read_text(encoding="utf-8").splitlines() if not one.startswith("#"))
@@ -69,7 +69,7 @@ _RELEASED_TEST = {
 }
 
 
-def _read(domain: str, found: Path, split: str) -> Listed:
+def _read(domain: str, found: Path, split: str) -> Listing:
     """`split`: "test", or "train", "train-50", "train-10" of Real."""
     if split == "test":
         name = f"{domain}_test.txt"
@@ -90,7 +90,7 @@ def _read(domain: str, found: Path, split: str) -> Listed:
         listed = _listed(found, _on_disk(domain, found, whole), "")
     else:
         images = sorted(_on_disk(domain, found, whole))
-        drawn = portion(images, [_folder(image) for image in images], percent / 100, "domainnet")
+        drawn = stratified_subset(images, [_folder(image) for image in images], percent / 100, "domainnet")
         note = (
             f"{percent} % of {whole} by a rule of ours, stratified by class; for FTP's choice put "
             f"{train} and {val} ({_FTP}) into {found}"
@@ -120,10 +120,10 @@ def _check_apart(one: tuple[str, Iterable[str]], other: tuple[str, Iterable[str]
         )
 
 
-def _listed(found: Path, images: Iterable[str], note: str) -> Listed:
+def _listed(found: Path, images: Iterable[str], note: str) -> Listing:
     paths = tuple(sorted(images))
     names = tuple(_folder(path).replace("_", " ") for path in paths)
-    return Listed(Folder(found), paths, names, notes=(note,) if note else ())
+    return Listing(Folder(found), paths, names, notes=(note,) if note else ())
 
 
 def _folder(path: str) -> str:
@@ -178,11 +178,11 @@ def _expected(domain: str, path: str, label: str) -> str:
     return "" if int(label) == own else f"{own}, the number of that class"
 
 
-def _part(domain: str) -> Part:
-    read: Callable[[Path, str], Listed] = partial(_read, domain)
+def _part(domain: str) -> Dataset:
+    read: Callable[[Path, str], Listing] = partial(_read, domain)
     learnt = domain == "real"
     lists = f"domainnet/{domain}_test.txt" + (f", domainnet/{domain}_train.txt" if learnt else "")
-    return Part(
+    return Dataset(
         name=f"domainnet ({domain})",
         about="345 classes in six looks (Peng et al. 2019, arXiv 1812.01754)",
         source=f"{_SITE} ({domain}.zip and its lists)"
@@ -197,5 +197,5 @@ def _part(domain: str) -> Part:
     )
 
 
-DOMAINS: dict[str, Part] = {domain: _part(domain) for domain in _TEST}
+DOMAINS: dict[str, Dataset] = {domain: _part(domain) for domain in _TEST}
 """By name; Real, the first, is learnt from."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anchorline.suites.benchmarks.class_folders import usual
-from anchorline.suites.benchmarks.dataset import Listed, Part
+from anchorline.suites.benchmarks.dataset import Dataset, Listing
 from anchorline.suites.benchmarks.datasets.outliers import images_below
 from anchorline.suites.benchmarks.downloading import from_urls
 
@@ -21,8 +21,8 @@ _OPENOOD = "https://github.com/Jingkang50/OpenOOD"
 _NINCO = "https://zenodo.org/record/8013288"
 
 
-def _chosen_by_huang_and_li(name: str, about: str, licence: str, below: Sequence[str]) -> Part:
-    return Part(
+def _chosen_by_huang_and_li(name: str, about: str, licence: str, below: Sequence[str]) -> Dataset:
+    return Dataset(
         name=name,
         about=f"{about}, chosen by Huang & Li (2021, arXiv 2105.01879) to share no class with ImageNet",
         source=f"{_MOS}{name}.tar.gz",
@@ -35,7 +35,7 @@ def _chosen_by_huang_and_li(name: str, about: str, licence: str, below: Sequence
     )
 
 
-def _ninco(found: Path, split: str) -> Listed:
+def _ninco(found: Path, split: str) -> Listing:
     inner = found / "NINCO_OOD_classes"  # beside it: subsets of other data sets, and noise
     return images_below("NINCO", inner if inner.is_dir() else found)
 
@@ -51,7 +51,7 @@ PLACES = _chosen_by_huang_and_li(
     "Places", "scenes", "Places2's terms: non-commercial research and education", ("places",)
 )
 
-SSB_HARD = Part(
+SSB_HARD = Dataset(
     name="SSB-hard",
     about="ImageNet-21k classes near those of ImageNet-1k (Vaze et al. 2022, arXiv 2110.06207)",
     source=f"{_OPENOOD} (ssb_hard)",
@@ -63,7 +63,7 @@ SSB_HARD = Part(
     archives=("ssb_hard.zip",),
 )
 
-NINCO = Part(
+NINCO = Dataset(
     name="NINCO",
     about="64 classes checked by eye to show nothing of ImageNet (Bitterwolf et al. 2023, arXiv 2306.00826)",
     source=f"{_NINCO} (NINCO_all.tar.gz)",
@@ -76,7 +76,7 @@ NINCO = Part(
     download=from_urls("", {f"{_NINCO}/files/NINCO_all.tar.gz": "b9ffae324363cd900a81ce3c367cd834"}),
 )
 
-OPENIMAGE_O = Part(
+OPENIMAGE_O = Dataset(
     name="OpenImage-O",
     about="photos checked by eye to show no class of ImageNet (Wang et al. 2022, arXiv 2203.10807)",
     source=f"https://github.com/haoqiwang/vim, or {_OPENOOD} (openimage_o)",

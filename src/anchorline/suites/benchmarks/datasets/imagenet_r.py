@@ -3,7 +3,7 @@
 It has no train and test of its own. As a suite it is split 24,000 to 6,000, as the papers on continual
 learning do since DualPrompt (Wang et al. 2022, arXiv 2204.04799): by the lists that CODA-Prompt released
 (Smith et al. 2023, arXiv 2211.13218), imagenet-r_train.yaml and imagenet-r_test.yaml, where both lie in
-its folder; else by `portion`, a fifth of the images for test, stratified by class.
+its folder; else by `stratified_subset`, a fifth of the images for test, stratified by class.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 from anchorline.errors import UserError
 from anchorline.suites.benchmarks.class_folders import in_class_folders, usual
-from anchorline.suites.benchmarks.dataset import Listed, Part, md5_of, text_of
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, md5_of, text_of
 from anchorline.suites.benchmarks.datasets.imagenet_classes import NAME_OF_R
 from anchorline.suites.benchmarks.datasets.imagenet_shifts import HENDRYCKS
 from anchorline.suites.benchmarks.downloading import from_urls
 from anchorline.suites.labels import counted
-from anchorline.suites.split import portion
+from anchorline.suites.split import stratified_subset
 
 LISTS = "https://github.com/GT-RIPL/CODA-Prompt, dataloaders/splits"
 TEST_SHARE = 0.2
@@ -29,7 +29,7 @@ _RELEASED = {
 }
 
 
-def _read(found: Path, split: str) -> Listed:
+def _read(found: Path, split: str) -> Listing:
     """`split`: "all", or one of a suite of its own, "train" or "test"."""
     everything = in_class_folders("imagenet-r", found, NAME_OF_R)
     assert everything.names is not None
@@ -44,13 +44,13 @@ def _read(found: Path, split: str) -> Listed:
                 f"such as {everything.paths[min(shared)]}; get both from {LISTS}"
             )
     else:
-        drawn = portion(everything.paths, everything.names, TEST_SHARE, "imagenet-r")
+        drawn = stratified_subset(everything.paths, everything.names, TEST_SHARE, "imagenet-r")
         chosen = drawn if split == "test" else np.setdiff1d(np.arange(len(everything.paths)), drawn).tolist()
         note = (
             f"split by a rule of ours, {TEST_SHARE:.0%} of each class for test; for the papers' split put "
             f"{' and '.join(_RELEASED)} ({LISTS}) into {found}"
         )
-    return Listed(
+    return Listing(
         everything.source,
         tuple(everything.paths[i] for i in chosen),
         tuple(everything.names[i] for i in chosen),
@@ -77,7 +77,7 @@ def _listed(found: Path, split: str, paths: tuple[str, ...]) -> tuple[list[int],
     )
 
 
-IMAGENET_R = Part(
+IMAGENET_R = Dataset(
     name="imagenet-r",
     about="renditions: art, cartoons, origami …, of 200 classes (Hendrycks et al. 2021, arXiv 2006.16241)",
     source=f"{HENDRYCKS}imagenet-r.tar",

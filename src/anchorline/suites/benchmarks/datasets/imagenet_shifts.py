@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anchorline.errors import UserError
 from anchorline.suites.benchmarks.class_folders import folders, in_class_folders, usual
-from anchorline.suites.benchmarks.dataset import Listed, Part, folder_with
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, folder_with
 from anchorline.suites.benchmarks.datasets.imagenet_classes import NAME_OF, NAME_OF_A, WNIDS
 from anchorline.suites.benchmarks.datasets.imagenet_val import DEVKIT, read_flat
 from anchorline.suites.benchmarks.downloading import from_urls
@@ -35,14 +35,14 @@ def _download_1k(root: Path) -> None:
     from_hub("ILSVRC/imagenet-1k", splits, gated=True)(IMAGENET.find(root) or root / "imagenet")
 
 
-def _read_1k(found: Path, split: str) -> Listed:
+def _read_1k(found: Path, split: str) -> Listing:
     folder = found / split
     if split == "val" and folder.is_dir() and not any((folder / wnid).is_dir() for wnid in WNIDS):
         return read_flat(folder)
     return in_class_folders("imagenet-1k", folder, NAME_OF)
 
 
-IMAGENET = Part(
+IMAGENET = Dataset(
     name="imagenet-1k",
     about="photos of 1,000 things, ILSVRC 2012 (Russakovsky et al. 2015, arXiv 1409.0575)",
     source=f"https://image-net.org/download.php, or {_HUB}ILSVRC/imagenet-1k (some 150 GB; for those who "
@@ -63,14 +63,14 @@ IMAGENET = Part(
 )  # fmt: skip
 
 
-def _read_v2(found: Path, split: str) -> Listed:
+def _read_v2(found: Path, split: str) -> Listing:
     # Its folders are class numbers, and sorted as texts (0, 1, 10, 100 …) they would be other classes.
     by_number = {str(number): NAME_OF[wnid] for number, wnid in enumerate(WNIDS)}
     sorted_anew = set(folders("imagenet-v2", found)) & set(WNIDS)
     return in_class_folders("imagenet-v2", found, NAME_OF if sorted_anew else by_number)
 
 
-IMAGENET_V2 = Part(
+IMAGENET_V2 = Dataset(
     name="imagenet-v2",
     about="10,000 new test photos, matched frequency (Recht et al. 2019, arXiv 1902.10811)",
     source=f"{_HUB}vaishaal/ImageNetV2 (imagenetv2-matched-frequency.tar.gz)",
@@ -94,7 +94,7 @@ IMAGENET_V2 = Part(
     ),
 )  # fmt: skip
 
-IMAGENET_A = Part(
+IMAGENET_A = Dataset(
     name="imagenet-a",
     about="7,500 photos that a ResNet-50 gets wrong, 200 classes (Hendrycks et al. 2021, arXiv 1907.07174)",
     source=f"{HENDRYCKS}imagenet-a.tar",
@@ -109,7 +109,7 @@ IMAGENET_A = Part(
     download=from_urls("", {f"{HENDRYCKS}imagenet-a.tar": "c3e55429088dc681f30d81f4726b6595"}),
 )
 
-SKETCH = Part(
+SKETCH = Dataset(
     name="imagenet-sketch",
     about="black and white drawings of the 1,000 classes (Wang et al. 2019, arXiv 1905.13549)",
     source="https://github.com/HaohanWang/ImageNet-Sketch, "
@@ -142,17 +142,17 @@ _MD5_OF_C = {  # as pytorch-ood has them
 }
 
 
-def _read_c(part: str, found: Path, split: str) -> Listed:
+def _read_c(part: str, found: Path, split: str) -> Listing:
     """`split`: "fog/3"."""
     if not (found / split).is_dir():
         raise UserError(f"{part}: {found} lacks the folder {split}; extract the whole archive again")
     return in_class_folders(part, found / split, NAME_OF)
 
 
-def _part_of_c(group: str) -> Part:
+def _part_of_c(group: str) -> Dataset:
     name, corruptions = f"imagenet-c ({group})", GROUPS[group]
     below = ("imagenet-c", "imagenet_c", "ImageNet-C", "ImageNetC", "images_largescale/imagenet_c")
-    return Part(
+    return Dataset(
         name=name,
         about="val under corruptions at five severities (Hendrycks & Dietterich 2019, arXiv 1903.12261)",
         source=f"{_ZENODO} ({group}.tar)",
@@ -166,5 +166,5 @@ def _part_of_c(group: str) -> Part:
     )
 
 
-IMAGENET_C: dict[str, Part] = {group: _part_of_c(group) for group in GROUPS}
+IMAGENET_C: dict[str, Dataset] = {group: _part_of_c(group) for group in GROUPS}
 """By group of corruptions, as its archives are."""

@@ -19,7 +19,7 @@ import scipy.io
 
 from anchorline.errors import UserError, first_line
 from anchorline.suites.benchmarks.class_folders import images_in
-from anchorline.suites.benchmarks.dataset import Listed
+from anchorline.suites.benchmarks.dataset import Listing
 from anchorline.suites.benchmarks.datasets.imagenet_classes import NAME_OF, WNIDS
 from anchorline.suites.images.sources import Folder
 
@@ -29,7 +29,7 @@ _KAGGLE, _VAL = "LOC_val_solution.csv", "val.txt"
 _DEPTH = 4  # folders upwards: Kaggle's csv lies three above ILSVRC/Data/CLS-LOC
 
 
-def read_flat(folder: Path) -> Listed:
+def read_flat(folder: Path) -> Listing:
     """The images in imagenet/val. Raises `UserError` without a list, or if it does not fit the images."""
     images = images_in(folder)
     wnids = _labels(folder)
@@ -37,7 +37,7 @@ def read_flat(folder: Path) -> Listed:
     if unknown:
         raise UserError(f"imagenet-1k: the list of val's labels does not hold {folder / unknown}; is it val?")
     names = tuple(NAME_OF[wnids[Path(image).stem]] for image in images)
-    return Listed(Folder(folder), tuple(images), names)
+    return Listing(Folder(folder), tuple(images), names)
 
 
 def _labels(folder: Path) -> dict[str, str]:

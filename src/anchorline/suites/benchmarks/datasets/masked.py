@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from anchorline.suites.benchmarks.dataset import Listed, Part, folder_with
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, folder_with
 from anchorline.suites.benchmarks.downloading import from_torchvision
 from anchorline.suites.images.sources import Folder
 from anchorline.suites.masks.voc import READERS
@@ -17,17 +17,17 @@ _FLICKR = "images from Flickr, by whose terms they may be used"
 _find = folder_with(("VOCdevkit", "VOC2012", "VOC2010", "JPEGImages"))
 
 
-def _read(name: str, found: Path, split: str) -> Listed:
+def _read(name: str, found: Path, split: str) -> Listing:
     """The images that the published list names."""
     suite = READERS[name](found)
     sets = (suite.test,) if split == "test" else (suite.train, suite.val)
-    return Listed(Folder(found), tuple(images.where(i) for images in sets for i in range(len(images))))
+    return Listing(Folder(found), tuple(images.where(i) for images in sets for i in range(len(images))))
 
 
-MASKED: dict[str, Part] = {
+MASKED: dict[str, Dataset] = {
     one.name: one
     for one in (
-        Part(
+        Dataset(
             name="voc2012",
             about="20 classes and background (Everingham et al. 2010, IJCV 88)",
             source=f"{_VOC}/voc2012/VOCtrainval_11-May-2012.tar",
@@ -39,7 +39,7 @@ MASKED: dict[str, Part] = {
             archives=("VOCtrainval_11-May-2012.tar",),
             download=from_torchvision("VOCSegmentation", year="2012", image_set="train"),
         ),
-        Part(
+        Dataset(
             name="pascal-context",
             about="59 classes and background (Mottaghi et al., CVPR 2014)",
             source=f"{_VOC2010}; masks and lists are made of "
@@ -53,7 +53,7 @@ MASKED: dict[str, Part] = {
             read=partial(_read, "pascal-context"),
             archives=("VOCtrainval_03-May-2010.tar",),
         ),
-        Part(
+        Dataset(
             name="pascal-person-part",
             about="six parts of the body and background (Chen et al., CVPR 2014, arXiv 1406.2031)",
             source=f"{_VOC2010} and http://liangchiehchen.com/data/pascal_person_part.zip",

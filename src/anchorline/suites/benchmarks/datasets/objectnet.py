@@ -16,7 +16,7 @@ from pathlib import Path
 
 from anchorline.errors import UserError
 from anchorline.suites.benchmarks.class_folders import folders, images_in, usual
-from anchorline.suites.benchmarks.dataset import Listed, Part, require
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, require
 from anchorline.suites.benchmarks.datasets.imagenet_classes import NAME_OF, WNIDS
 from anchorline.suites.images.rgb import UnreadableError, open_rgb
 
@@ -47,7 +47,7 @@ class Bordered:
         return str(self.root / path)
 
 
-def _read(found: Path, split: str) -> Listed:
+def _read(found: Path, split: str) -> Listing:
     require("objectnet", found, ["images", *_MAPPINGS])
     try:
         classes = imagenet_classes(found / "mappings")
@@ -71,7 +71,7 @@ def _read(found: Path, split: str) -> Listed:
                 f"objectnet: {found / 'images' / folder} holds no images; extract the whole archive again"
             )
         pairs += [(f"{folder}/{image}", classes[folder][0]) for image in images]
-    return Listed(
+    return Listing(
         Bordered(found / "images"),
         tuple(path for path, _ in pairs),
         tuple(name for _, name in pairs),
@@ -106,7 +106,7 @@ def imagenet_classes(mappings: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-OBJECTNET = Part(
+OBJECTNET = Dataset(
     name="objectnet",
     about="things photographed at home on odd grounds, turned, from odd sides (Barbu et al., NeurIPS 2019)",
     source="https://objectnet.dev/download.html",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anchorline.errors import UserError
 from anchorline.suites.benchmarks.arrays import checked, mat
-from anchorline.suites.benchmarks.dataset import Listed, Part, folder_named, folder_with, require, text_of
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, folder_named, folder_with, require, text_of
 from anchorline.suites.benchmarks.downloading import from_torchvision
 from anchorline.suites.images.files import find_images
 from anchorline.suites.images.sources import Arrays, Folder
@@ -17,25 +17,25 @@ _ODIN = "https://github.com/facebookresearch/odin"
 _PLACES, _PLACES_LIST = 10_000, "places365_test_list.txt"
 
 
-def images_below(name: str, folder: Path) -> Listed:
+def images_below(name: str, folder: Path) -> Listing:
     """All images at any depth. Raises `UserError` if there is none."""
     paths = tuple(find_images(folder))
     if not paths:
         raise UserError(f"{name} in {folder} holds no images; extract the whole archive again")
-    return Listed(Folder(folder), paths)
+    return Listing(Folder(folder), paths)
 
 
-def _svhn(found: Path, split: str) -> Listed:
+def _svhn(found: Path, split: str) -> Listing:
     file = found / f"{split}_32x32.mat"
     require("SVHN", found, [file.name])
     (images,) = mat(file, "X")  # [32, 32, 3, N]
     source = Arrays(
         checked(images.transpose(3, 0, 1, 2) if images.ndim == 4 else images, 32, file), str(file)
     )
-    return Listed(source, source.paths())
+    return Listing(source, source.paths())
 
 
-def _places(found: Path, split: str) -> Listed:
+def _places(found: Path, split: str) -> Listing:
     listed = images_below("Places365", found)
     names = {path: path.rsplit("/", 1)[-1] for path in listed.paths}
     file = next((one for one in (found / _PLACES_LIST, found.parent / _PLACES_LIST) if one.is_file()), None)
@@ -53,10 +53,10 @@ def _places(found: Path, split: str) -> Listed:
         drawn = sorted(listed.paths, key=lambda path: blake2b(names[path].encode()).digest())
         paths = sorted(drawn[:_PLACES])
         note = f"{len(paths):,} of its {len(listed.paths):,} images, by a hash of their names"
-    return Listed(listed.source, tuple(paths), notes=(note,))
+    return Listing(listed.source, tuple(paths), notes=(note,))
 
 
-SVHN = Part(
+SVHN = Dataset(
     name="SVHN",
     about="house numbers, cropped to a digit, 32 x 32 pixels (Netzer et al. 2011); its test set",
     source="http://ufldl.stanford.edu/housenumbers/",
@@ -69,7 +69,7 @@ SVHN = Part(
     download=lambda root: from_torchvision("SVHN", split="test")(root / "svhn"),
 )
 
-LSUN_RESIZED = Part(
+LSUN_RESIZED = Dataset(
     name="LSUN (resized)",
     about="rooms and buildings, scaled to 32 x 32 pixels (Liang, Li & Srikant, ICLR 2018, arXiv 1706.02690)",
     source=f"{_ODIN} (LSUN_resize.tar.gz)",
@@ -81,7 +81,7 @@ LSUN_RESIZED = Part(
     archives=("LSUN_resize.tar.gz",),
 )
 
-ISUN = Part(
+ISUN = Dataset(
     name="iSUN",
     about="scenes, scaled to 32 x 32 pixels (Liang, Li & Srikant, ICLR 2018, arXiv 1706.02690)",
     source=f"{_ODIN} (iSUN.tar.gz)",
@@ -93,7 +93,7 @@ ISUN = Part(
     archives=("iSUN.tar.gz",),
 )
 
-DTD = Part(
+DTD = Dataset(
     name="DTD",
     about="textures in 47 kinds (Cimpoi et al., CVPR 2014); all its images, as is usual for outliers",
     source="https://www.robots.ox.ac.uk/~vgg/data/dtd/",
@@ -106,7 +106,7 @@ DTD = Part(
     download=from_torchvision("DTD"),
 )
 
-PLACES365 = Part(
+PLACES365 = Dataset(
     name="Places365",
     about="scenes (Zhou et al., TPAMI 2018); 10,000 of its 328,500 test images",
     source="http://data.csail.mit.edu/places/places365/test_256.tar (http://places2.csail.mit.edu)",

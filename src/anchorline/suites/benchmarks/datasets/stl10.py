@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from anchorline.suites.benchmarks.arrays import named, plain, planes
-from anchorline.suites.benchmarks.dataset import Listed, Part, folder_with, require
+from anchorline.suites.benchmarks.dataset import Dataset, Listing, folder_with, require
 from anchorline.suites.benchmarks.downloading import from_torchvision
 from anchorline.suites.images.sources import Arrays
 
@@ -13,17 +13,17 @@ _CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", 
 _SIZE = 96
 
 
-def _read(found: Path, split: str) -> Listed:
+def _read(found: Path, split: str) -> Listing:
     data, labels = found / f"{split}_X.bin", found / f"{split}_y.bin"
     require("STL-10", found, [data.name, labels.name])
     # Its pixels go column by column, so that what `planes` takes for rows are columns.
     pixels = planes(plain(data, 3 * _SIZE * _SIZE), _SIZE, data).transpose(0, 2, 1, 3)
     numbers = plain(labels, 1).astype(int) - 1  # they count from 1
     source = Arrays(pixels, str(data))
-    return Listed(source, source.paths(), named(numbers, _CLASSES, len(pixels), labels))
+    return Listing(source, source.paths(), named(numbers, _CLASSES, len(pixels), labels))
 
 
-STL10 = Part(
+STL10 = Dataset(
     name="STL-10",
     about="photos of 96 x 96 pixels, nine of its ten classes are CIFAR-10's",
     source="https://cs.stanford.edu/~acoates/stl10/",
