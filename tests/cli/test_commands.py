@@ -100,7 +100,7 @@ def test_only_our_own_files_are_written_over(command, tmp_path, capsys):
         capsys.readouterr()
         assert f"{file} exists and is not a " in error(capsys, *arguments)
         assert file.read_text() == "theirs"
-    main([*reporting[:-1], str(out / "report.html")])
+    assert "belongs to the comparison in" in error(capsys, *reporting[:-1], str(out / "report.html"))
 
 
 def test_adapt_then_predict(command, colour_folders, tmp_path, capsys, monkeypatch):

@@ -9,13 +9,14 @@ ABOUT = {"suite": Named("birds", "01"), "encoder": Named("clip", "02")}
 
 
 def claim(directory, kind="comparison", about=ABOUT, **more):
-    return claim_directory(directory, kind, about, ours=("runs", "*.csv"), **more)
+    return claim_directory(directory, kind, about, ours=("runs/*/config.json", "*.csv"), **more)
 
 
 @pytest.fixture
 def claimed(tmp_path):
     out = claim(tmp_path / "a" / "out")
-    (out / "runs").mkdir()
+    (out / "runs" / "ours").mkdir(parents=True)
+    (out / "runs" / "ours" / "config.json").touch()
     (out / "results.csv").touch()
     (out / "notes.txt").touch()
     return out
@@ -41,8 +42,12 @@ def test_another_is_refused_and_replaced(claimed):
     with pytest.raises(UserError, match=r"of birds \(hash 01\), not birds \(hash 03\); .*--overwrite"):
         claim(claimed, about=other)
     assert (claimed / "results.csv").exists()
+    (claimed / "runs" / "theirs").mkdir()
+    (claimed / "runs" / "theirs" / "notes.txt").touch()
     claim(claimed, about=other, overwrite=True)
-    assert {path.name for path in claimed.iterdir()} == {MARKER, "notes.txt"}
+    assert not (claimed / "runs" / "ours").exists()
+    assert (claimed / "runs" / "theirs" / "notes.txt").exists()
+    assert {path.name for path in claimed.iterdir()} == {MARKER, "notes.txt", "runs"}
     claim(claimed, about=other)
 
 

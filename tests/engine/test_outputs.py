@@ -18,7 +18,12 @@ def test_a_file_is_replaced_only_with_its_mark(tmp_path):
         file.write_text(foreign)
         with pytest.raises(UserError, match=r"page.html exists and is not a page that anchorline wrote; "):
             check_replaceable(file, "<ours", "a page")
-    check_replaceable(tmp_path, "<ours", "a page")  # whoever writes says why that is impossible
+    (tmp_path / "link.html").symlink_to(tmp_path / "nowhere")
+    for other in (tmp_path, tmp_path / "link.html"):
+        with pytest.raises(UserError, match="is a folder, a link or a device"):
+            check_replaceable(other, "<ours", "a page")
+    with pytest.raises(UserError, match="page.html is a file; give another"):
+        check_replaceable(file / "below.html", "<ours", "a page")
 
 
 def test_a_folder_takes_back_what_was_written_into_it(tmp_path):

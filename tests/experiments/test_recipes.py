@@ -193,7 +193,7 @@ def test_means_are_those_of_the_sets():
 def test_a_warm_up_is_so_many_steps():
     training = base.warm_up(500, 12_800, Training(epochs=10, batch_size=128))
     assert training.warmup_fraction * 10 * 100 == pytest.approx(500)
-    assert base.warm_up(500, 10, Training(epochs=1, batch_size=128)).warmup == 1.0
+    assert base.warm_up(500, 10, Training(epochs=1, batch_size=128)).warmup_fraction == 1.0
 
 
 def test_few_classes_keep_those_that_the_shifts_hold(replicas):

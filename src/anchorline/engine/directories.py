@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from anchorline.engine.distributed import main_process_first
+from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import read_json
-from anchorline.engine.locks import sweep_locks
+from anchorline.engine.locks import Lock, sweep_locks
 from anchorline.engine.storage import sweep, write_text
 from anchorline.errors import UserError
 
@@ -46,29 +46,24 @@ def claim_directory(
         directory: where a command will write.
         kind: what it will hold, such as "comparison".
         about: what decides whether this command goes on with what lies there.
-        ours: patterns of the names that this kind of command writes there.
+        ours: patterns of the files that this kind of command writes there.
         before: kind and facts of a directory without a marker, which earlier versions wrote; None: not ours.
         overwrite: whether another one of the same kind is replaced; nothing but what matches `ours` goes.
 
     Raises `UserError` where it is a file, holds something else, or cannot be written.
     """
     with main_process_first():
-        if directory.exists() and not directory.is_dir():
+        if (directory.exists() or directory.is_symlink()) and not directory.is_dir():
             raise UserError(f"{directory} is a file; give another directory with --out")
-        inside = sorted(directory.iterdir()) if directory.is_dir() else []
-        if any(not path.name.startswith(".") for path in inside):
-            _check(directory, kind, about, ours, before, overwrite)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
+        # Of two commands that look at once, the second finds the mark of the first.
+        with Lock(directory / MARKER).held(is_main_process()):
+            if any(not path.name.startswith(".") for path in directory.iterdir()):
+                _check(directory, kind, about, ours, before, overwrite)
             sweep(directory)
             sweep_locks(directory)
-        except OSError as error:
-            raise UserError(
-                f"cannot write into {directory} ({error.strerror}); give another directory with --out"
-            ) from error
-        if _marked(directory) != (kind, about):
-            plain = {what: one._asdict() for what, one in about.items()}
-            write_text(directory / MARKER, json.dumps({"kind": kind, "about": plain}, indent=2) + "\n")
+            if is_main_process() and _marked(directory) != (kind, about):
+                plain = {what: one._asdict() for what, one in about.items()}
+                write_text(directory / MARKER, json.dumps({"kind": kind, "about": plain}, indent=2) + "\n")
     return directory
 
 
@@ -96,13 +91,24 @@ def _check(
             "replace it with --overwrite"
         )
     if others:
-        for path in [path for pattern in ours for path in directory.glob(pattern)]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _take_away(directory, ours)
+
+
+def _take_away(directory: Path, ours: tuple[str, ...]) -> None:
+    """The files that match, and then the folders that hold nothing any more; what else is there stays."""
+    files = [path for pattern in ours for path in directory.glob(pattern) if path.is_file()]
+    for path in files:
+        path.unlink()
+    for folder in sorted({parent for path in files for parent in path.parents}, reverse=True):
+        if directory in folder.parents:
+            with suppress(OSError):  # it holds something, or is a link to another place
+                folder.rmdir()
 
 
 def _marked(directory: Path) -> Held | None:
-    """What the marker says that a directory holds."""
+    """What the marker says that a directory holds; None where there is none of ours."""
     marked = read_json(directory / MARKER)
-    if not marked:
+    try:
+        return marked["kind"], {what: Named(**one) for what, one in marked["about"].items()}
+    except (KeyError, TypeError, AttributeError):
         return None
-    return marked["kind"], {what: Named(**one) for what, one in marked["about"].items()}

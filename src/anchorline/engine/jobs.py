@@ -21,6 +21,7 @@ from anchorline.engine.distributed import from_main_process
 from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator
 from anchorline.engine.storage import read_facts, read_tensors, write_tensors, write_text
+from anchorline.errors import UserError
 
 _HASH = "configuration_hash"
 _WAIT = 1.0  # seconds between two looks at what others are doing
@@ -115,7 +116,9 @@ class Step:
         job: what is asked, and where the answer goes.
         do: puts the answer there. Of several processes at one command all call it, and the first one writes.
         needs: jobs whose answers it reads.
-        serves: the job that this one is done for; once that has its answer, this one's may be gone.
+        serves: the job that this one is done for; once that has its answer, this one's is taken away.
+        guarded: whether an answer to another question stays where it is: such a step raises `UserError`.
+        after: called when nothing of the step is left to do here, whoever has done it.
     """
 
     title: str
@@ -123,6 +126,8 @@ class Step:
     do: Callable[[], object]
     needs: tuple[Job, ...] = ()
     serves: Job | None = None
+    guarded: bool = False
+    after: Callable[[], object] = lambda: None
 
     def done(self) -> bool:
         """Whether there is nothing to do any more."""
@@ -146,8 +151,10 @@ def do_all(steps: Iterable[Step], narrator: Narrator) -> None:
                     step.do()
                 finally:
                     lock.release()
-            elif claim == "wait":
+            if claim == "wait":
                 waiting.append(step)
+            else:
+                step.after()
         if len(waiting) == len(pending):  # nothing was to be done but to wait
             for step in pending:
                 holder = Lock(step.job.file).holder()
@@ -156,14 +163,24 @@ def do_all(steps: Iterable[Step], narrator: Narrator) -> None:
                     narrator.say(f"{step.title}: {holder}, is at it; waiting for it")
             time.sleep(_WAIT)
         pending = waiting
+    from_main_process(lambda: None)  # the first process has put all answers when the others read them
 
 
 def _claim(step: Step, lock: Lock) -> Literal["done", "wait", "ours"]:
-    if step.done():
+    if step.serves and step.serves.finished():
+        step.job.file.unlink(missing_ok=True)
+        return "done"
+    if step.job.finished():
         return "done"
     if not all(job.finished() for job in step.needs) or not lock.take():
         return "wait"
     if step.done():  # between the two looks
         lock.release()
         return "done"
+    if step.guarded and step.job.holds_another():
+        lock.release()
+        raise UserError(
+            f"another command has put another {step.title} into {step.job.file.parent} in the meantime, with "
+            "other settings; give another directory with --out"
+        )
     return "ours"

@@ -7,9 +7,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,7 +31,7 @@ class Holder:
     process: int
     since: str
     token: str
-    processes: str = ""  # the namespace in which the process has its number, where there are namespaces
+    processes: str = ""  # what tells the machine and its numbers of processes from others: see `machine`
 
     def __str__(self) -> str:
         return f"process {self.process} on {self.host}, since {self.since}"
@@ -38,7 +39,7 @@ class Holder:
     @property
     def gone(self) -> bool:
         """Whether this very machine knows that the process has ended."""
-        here = (self.host, self.processes) == (socket.gethostname(), _namespace())
+        here = (self.host, self.processes) == (socket.gethostname(), machine())
         return here and not pid_exists(self.process)
 
 
@@ -59,7 +60,7 @@ class Lock:
                 return False
             self.break_open(holder)
         ours = Holder(
-            socket.gethostname(), os.getpid(), time.strftime("%Y-%m-%d %H:%M:%S"), uuid4().hex, _namespace()
+            socket.gethostname(), os.getpid(), time.strftime("%Y-%m-%d %H:%M:%S"), uuid4().hex, machine()
         )
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,8 @@ class Lock:
             return False
         except OSError as error:
             raise UserError(
-                f"cannot write {self.file} ({error.strerror}); make room or give another directory with --out"
+                f"cannot write into {self.file.parent} ({error.strerror}); make room, or give another "
+                "directory with --out"
             ) from error
         self._ours = ours
         self._stop.clear()
@@ -85,18 +87,18 @@ class Lock:
 
     def holder(self) -> Holder | None:
         """Who holds it, whoever that is; None: nobody."""
-        try:
-            return Holder(**json.loads(self.file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError):
-            return Holder("an unknown host", 0, "an unknown time", "")  # it is just being written, say
+        return _read(self.file)
 
     @contextmanager
-    def held(self, asked: bool = True) -> Iterator[None]:
+    def held(self, asked: bool = True, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
         """The lock, for a block, once whoever holds it has given it back; nothing where it is not `asked`
-        for, as by processes that only read."""
+        for, as by processes that only read. `tell` is told who is waited for."""
+        told: Holder | None = None
         while asked and not self.take():
+            holder = self.holder()
+            if holder and holder != told:
+                told = holder
+                tell(f"{self.file.parent}: {holder}, is writing; waiting for it")
             time.sleep(0.1)
         try:
             yield
@@ -106,7 +108,8 @@ class Lock:
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
             with suppress(OSError):
-                os.utime(self.file)
+                if self.holder() == self._ours:
+                    os.utime(self.file)
 
     def stale(self, holder: Holder) -> bool:
         """Whether this holder of the lock has ended, or given no sign of life for `STALE` seconds."""
@@ -114,7 +117,7 @@ class Lock:
             return True
         try:
             return _now(self.file.parent) - self.file.stat().st_mtime > STALE
-        except FileNotFoundError:
+        except OSError:
             return False  # given back in the meantime
 
     def break_open(self, holder: Holder) -> None:
@@ -123,23 +126,41 @@ class Lock:
         with suppress(OSError):
             if self.holder() == holder:
                 self.file.rename(aside)
+                if _read(aside) != holder:  # somebody has just broken the stale one, and taken it
+                    os.link(aside, self.file)
                 aside.unlink()
 
 
 def _now(directory: Path) -> float:
     """The time by the clock that stamps the files of a directory, which may be another machine's."""
     asked = directory / f".clock.{uuid4().hex}.part"
-    asked.touch()
     try:
+        asked.touch()
         return asked.stat().st_mtime
+    except OSError:  # such a directory cannot be written, which whoever takes the lock will be told
+        return time.time()
     finally:
-        asked.unlink()
+        with suppress(OSError):
+            asked.unlink(missing_ok=True)
 
 
-def _namespace() -> str:
+def _read(file: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError):
+        return Holder("an unknown host", 0, "an unknown time", "")  # it is just being written, say
+
+
+@cache
+def machine() -> str:
+    """What tells this boot of this machine, and its numbers of processes, from others of the same name."""
+    found = []
     with suppress(OSError):
-        return str(Path("/proc/self/ns/pid").readlink())
-    return ""
+        found.append(str(Path("/proc/self/ns/pid").readlink()))
+        found.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
+    return " ".join(found)
 
 
 def sweep_locks(directory: Path) -> None:
@@ -147,5 +168,5 @@ def sweep_locks(directory: Path) -> None:
     for file in directory.rglob(f".*{_SUFFIX}"):
         lock = Lock(file.with_name(file.name.removeprefix(".").removesuffix(_SUFFIX)))
         holder = lock.holder()
-        if holder is not None and lock.stale(holder):
+        if holder is not None and holder.token and lock.stale(holder):  # without a token it is not ours
             lock.break_open(holder)

@@ -6,11 +6,13 @@ import hashlib
 import json
 from pathlib import Path
 
+from anchorline.engine.directories import MARKER
 from anchorline.engine.storage import replacing
 from anchorline.errors import UserError
 
 _BEGINNING = 4096  # bytes of a file in which its mark stands
 _LEDGER = ".anchorline-written.jsonl"
+_TAKEN = ("report.html", "results.csv", "ablation.html", "map.html")  # names that comparisons write
 _NAMED = 3  # files that a sentence names
 
 
@@ -19,6 +21,12 @@ def check_replaceable(file: Path, mark: str, kind: str) -> None:
 
     Raises `UserError` for any other.
     """
+    if (file.exists() or file.is_symlink()) and (file.is_symlink() or not file.is_file()):
+        raise UserError(f"{file} is a folder, a link or a device; give another file with --out")
+    if file.name in _TAKEN and (file.parent / MARKER).is_file():
+        raise UserError(f"{file} belongs to the comparison in {file.parent}; give another file with --out")
+    if file.parent.exists() and not file.parent.is_dir():
+        raise UserError(f"{file.parent} is a file; give another file with --out")
     try:
         if not file.is_file():
             return

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from anchorline.engine.locks import machine
 from anchorline.errors import UserError
 
 _STATE = "state"
 _PART = ".part"
+_WRITER = re.compile(r"^\..+\.(?P<machine>[0-9a-f]{12})-(?P<process>\d+)-\d+-anchorline\.part$")
 ADVICE = (
     "make room or give another directory with --out, and the same command goes on from what was last written"
 )
@@ -59,7 +63,7 @@ def replacing(file: Path, advice: str = ADVICE) -> Iterator[Path]:
 
     Raises `UserError`, which ends with the advice, where the disk is full or may not be written.
     """
-    name = f".{file.name}.{socket.gethostname()}-{os.getpid()}-{next(_numbers)}{_PART}"
+    name = f".{file.name}.{_here()}-{os.getpid()}-{next(_numbers)}-anchorline{_PART}"
     unfinished = file.with_name(name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -96,10 +100,14 @@ def read_facts(file: Path) -> dict[str, Any]:
 
 def sweep(directory: Path) -> None:
     """Take away what killed processes were writing in a directory, or below it, and left unfinished."""
-    ours, now = f".{socket.gethostname()}-", time.time()
+    now = time.time()
     for file in directory.rglob(f".*{_PART}"):
-        with suppress(OSError, ValueError):
-            _, mine, rest = file.name.rpartition(ours)
-            dead = bool(mine) and not pid_exists(int(rest.split("-")[0]))
-            if dead or now - file.stat().st_mtime > _ABANDONED:
-                file.unlink()
+        if writer := _WRITER.search(file.name):
+            with suppress(OSError):
+                dead = writer["machine"] == _here() and not pid_exists(int(writer["process"]))
+                if dead or now - file.stat().st_mtime > _ABANDONED:
+                    file.unlink()
+
+
+def _here() -> str:
+    return sha256(f"{socket.gethostname()} {machine()}".encode()).hexdigest()[:12]

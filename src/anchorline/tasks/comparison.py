@@ -13,11 +13,11 @@ import pandas as pd
 
 from anchorline.encoders.encoder import Encoder
 from anchorline.engine.directories import About, Held, Named, claim_directory
-from anchorline.engine.distributed import is_main_process, main_process_first
+from anchorline.engine.distributed import from_main_process, is_main_process
 from anchorline.engine.jobs import Job, read_json
 from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator
-from anchorline.engine.storage import write_text
+from anchorline.engine.storage import read_facts, write_text
 from anchorline.errors import UserError
 from anchorline.metric import AXES
 from anchorline.suites.suite import Suite
@@ -30,8 +30,20 @@ AnySuite = TypeVar("AnySuite")
 ANSWERS = "answers"  # folder of what is kept so that nothing is computed twice
 # Names that a comparison writes into its directory; `--overwrite` takes away nothing else.
 _OURS = (
-    "runs", ANSWERS, "results.csv", "results.jsonl", "differences.csv", "alpha.csv", "matrix.csv",
-    "movement.csv", "published.csv", "report.html",
+    "results.csv", "results.jsonl", "differences.csv", "alpha.csv", "matrix.csv", "movement.csv",
+    "published.csv", "report.html", "ablation.csv", "ablation.html",
+    f"{ANSWERS}/suite.json", f"{ANSWERS}/methods.json", f"{ANSWERS}/differences.json",
+    *(
+        f"runs/*/seed-*/{name}"
+        for name in (
+            "config.json", "tuned.safetensors", "metrics.jsonl", "movement.csv", "sequence.json",
+            "figures-*.json", "trial-*/training.jsonl", "trial-*/checkpoint.safetensors",
+            "trial-*/trial-*.safetensors", "trial-*/trial-*.json", "trial-*/task-*/training.jsonl",
+            "trial-*/task-*/checkpoint.safetensors", "trial-*/task-*/tuned.safetensors",
+            f"{ANSWERS}/measurement-*.safetensors", f"{ANSWERS}/details-*.safetensors",
+            f"{ANSWERS}/counts-*.safetensors", f"{ANSWERS}/alpha.json",
+        )
+    ),
 )  # fmt: skip
 
 
@@ -107,7 +119,9 @@ def claim_comparison(directory: Path, task: str, about: About, overwrite: bool) 
     kind = f"comparison of {task}"
 
     def before(directory: Path) -> Held | None:
-        if {path.name for path in directory.iterdir()} == {"replica"}:  # which a recipe has just drawn
+        if {one.name for one in directory.iterdir() if not one.name.startswith(".")} == {
+            "replica"
+        }:  # which a recipe has just drawn
             return kind, {}
         return _unmarked_comparison(directory)
 
@@ -115,7 +129,10 @@ def claim_comparison(directory: Path, task: str, about: About, overwrite: bool) 
 
 
 def _unmarked_comparison(directory: Path) -> Held | None:
-    """What an earlier version has left: results.csv tells of what."""
+    """What an earlier version has left: results.csv tells of what, and its runs that it is one."""
+    configurations = [read_json(file) for file in directory.glob("runs/*/seed-*/config.json")]
+    if not any("configuration_hash" in facts for facts in configurations):
+        return None
     try:
         first = pd.read_csv(directory / "results.csv", nrows=1, dtype=str).iloc[0]
         about = {
@@ -125,7 +142,7 @@ def _unmarked_comparison(directory: Path) -> Held | None:
     except (OSError, ValueError, IndexError, AttributeError):
         return None
     task = "continual learning" if (directory / "matrix.csv").is_file() else "classification"
-    kinds = {read_json(file).get("task") for file in directory.glob("runs/*/seed-*/config.json")}
+    kinds = {facts.get("task") for facts in configurations}
     return f"comparison of {'segmentation' if 'segmentation' in kinds else task}", about
 
 
@@ -139,7 +156,8 @@ def claim_run(directory: Path, kind: str, job: Job, overwrite: bool, narrator: N
 
 def refuse_or_replace(directory: Path, job: Job, overwrite: bool, narrator: Narrator) -> None:
     """Raises `UserError` where a finished run of another request stands in the way of a job."""
-    if job.holds_another():
+    # One process decides for all: what lies there changes when it is taken away.
+    if from_main_process(job.holds_another):
         of_now = read_json(job.file).get("format") == job.request["format"]
         other = "other settings or images" if of_now else "the format of an earlier version"
         if not overwrite:
@@ -148,19 +166,18 @@ def refuse_or_replace(directory: Path, job: Job, overwrite: bool, narrator: Narr
                 "replace it with --overwrite"
             )
         narrator.say(f"note: {directory} held a run with {other}, which this one replaces")
-        with main_process_first():
-            if is_main_process():
-                job.file.unlink(missing_ok=True)
+        from_main_process(lambda: job.file.unlink(missing_ok=True))
 
 
 def _unmarked_run(directory: Path) -> Held | None:
     """What an earlier version has left: a finished run, or the trials of one."""
-    names = {path.name for path in directory.iterdir()}
-    if "results.csv" in names or not any(n == "config.json" or n.startswith("trial-") for n in names):
+    facts = read_json(directory / "config.json")
+    states = [read_facts(file) for file in directory.glob("trial-*/checkpoint.safetensors")]
+    if "configuration_hash" not in facts and not any("identity" in state for state in states):
         return None
-    if "sequence.json" in names:
+    if (directory / "sequence.json").is_file():
         return "sequence", {}
-    return "segmentation run" if read_json(directory / "config.json").get("task") else "run", {}
+    return "segmentation run" if facts.get("task") else "run", {}
 
 
 def run_directory(directory: Path, method: str, seed: int) -> Path:
@@ -172,8 +189,9 @@ def found_runs(directory: Path, names: Sequence[str]) -> list[tuple[str, int, Pa
     have asked for them, this command's `names` at the end; seeds ascending."""
     asked = directory / ANSWERS / "methods.json"
     with Lock(asked).held(is_main_process()):
-        known = list(dict.fromkeys([*read_json(asked).get("methods", []), *names]))
-        if is_main_process():
+        before = read_json(asked).get("methods", [])
+        known = list(dict.fromkeys([*before, *names]))
+        if is_main_process() and known != before:
             write_text(asked, json.dumps({"methods": known}, ensure_ascii=False) + "\n")
     return runs_in(directory, known)
 

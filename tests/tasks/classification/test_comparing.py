@@ -361,7 +361,9 @@ def test_memory_does_not_grow_by_run(colours, tiny_encoder, tmp_path, monkeypatc
 
 def test_what_is_kept_of_each_image(found, colours, tiny_encoder):
     run = found.directory / "runs" / "linear-probe" / "seed-3"
-    kept = read_measurement(Measured(colours, Options()).measurement(run, read_record(run).identity))
+    kept = read_measurement(
+        Measured(colours, Options(), tiny_encoder).measurement(run, read_record(run).identity)
+    )
     assert {name: tuple(right.shape) for name, right in kept.right.items()} == {"test": (24,), "dark": (10,)}
     assert all(right.dtype == torch.bool for right in kept.right.values())
     assert {name: tuple(one.shape) for name, one in kept.confidence.items()} == {"test": (24,), "grey": (9,)}

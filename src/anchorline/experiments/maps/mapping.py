@@ -57,7 +57,11 @@ def claim_map(directory: Path, about: About, overwrite: bool) -> None:
 
 def _unmarked(directory: Path) -> Held | None:
     """A map that an earlier version has left."""
-    return ("map", {}) if (directory / "map.csv").is_file() else None
+    try:
+        columns = pd.read_csv(directory / "map.csv", nrows=0).columns
+    except (OSError, ValueError):
+        return None
+    return ("map", {}) if list(columns) == ["image", "set", "class", "method", "x", "y"] else None
 
 
 def draw_map(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from anchorline.classifier.runs import load, read_record
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.directories import Named
-from anchorline.engine.distributed import is_main_process, main_process_first
+from anchorline.engine.distributed import from_main_process, is_main_process, main_process_first
 from anchorline.engine.jobs import Step, do_all
 from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator, Silent
@@ -39,6 +39,7 @@ from anchorline.tasks.comparison import (
     checked_seeds,
     chosen_rows,
     claim_comparison,
+    found_runs,
     refuse_or_replace,
     run_directory,
     runs_in,
@@ -93,9 +94,10 @@ def compare(
     )
     for run in runs:
         refuse_or_replace(run.job.file.parent, run.job, overwrite, narrator)
-    asked = Measured(suite, options)
+    asked = Measured(suite, options, encoder)
+    found_runs(directory, [row.name for row in rows])  # known from now on, whoever gathers
     do_all(_steps(runs, asked, encoder, store, narrator), narrator)
-    with main_process_first(), Lock(directory / "report.html").held(is_main_process()):
+    with main_process_first(), Lock(directory / "report.html").held(is_main_process(), narrator.say):
         found = gather(directory, [row.name for row in rows], asked, encoder)
         if is_main_process():
             papers = beside(found.rows, published)
@@ -128,7 +130,7 @@ def _runs(
     """A run a row and a seed; one that differs from an earlier one in its blend alone takes its training."""
     runs: list[Run] = []
     for row in rows:
-        for seed in seeds if row.training else _once(directory, row, seeds):
+        for seed in seeds if row.training else from_main_process(partial(_once, directory, row, seeds)):
             place = run_directory(directory, row.name, seed)
             adapted_to = chosen_on if row.objective else suite
             run = Run(encoder, adapted_to, row, seed, store, place, narrator, trackers)
@@ -161,8 +163,8 @@ def _steps(
     for run in runs:
         before = None if run.method.name == UNTOUCHED else untouched
         measuring = Measuring(run, asked, before, store, resamples, narrator)
-        of_run = [*run.steps(), *measuring.steps(_is_shown(run, runs, asked))]
-        of_run[-1] = _and_then(of_run[-1], measuring.let_go)
+        of_run = [*run.steps(), *measuring.steps(from_main_process(partial(_is_shown, run, runs, asked)))]
+        of_run[-1] = replace(of_run[-1], after=measuring.let_go)  # many adapted encoders do not fit
         steps += of_run
     return steps
 
@@ -178,13 +180,3 @@ def _is_shown(run: Run, runs: Sequence[Run], asked: Measured) -> bool:
     ]
     there = any(asked.details(one.run, one.identity).finished() for one in lower if one)
     return not there and run.seed == min(one.seed for one in runs if one.method.name == run.method.name)
-
-
-def _and_then(step: Step, let_go: Callable[[], None]) -> Step:
-    """The step, after which memory is let go: that of many adapted encoders does not fit."""
-
-    def do() -> None:
-        step.do()
-        let_go()
-
-    return replace(step, do=do)

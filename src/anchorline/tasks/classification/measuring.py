@@ -10,6 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from anchorline.detectors import DETECTORS
+from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.jobs import Answer, Job, Step, identity_of, set_fields
@@ -56,10 +57,12 @@ class Measured:
     Attributes:
         suite: without images that cannot be read.
         options: what else is measured.
+        encoder: the untouched one, with whose answers those of each run are compared.
     """
 
     suite: Suite
     options: Options
+    encoder: Encoder
 
     def measurement(self, run: Path, identity: str) -> Job:
         """`identity`: of the run."""
@@ -78,6 +81,10 @@ class Measured:
             "what": what,
             "run": identity,
             "suite": self.suite.hash,
+            "near": sorted(self.suite.near),
+            "columns": {name: images.columns for name, images in self.suite.sets().items()},
+            "templates": list(self.encoder.templates),
+            "preprocessing": self.encoder.preprocessing,
             "options": set_fields(self.options),
             "evaluators": list(EVALUATORS),
             "detectors": list(DETECTORS),

@@ -20,7 +20,7 @@ from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.feature_files import Features
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process, main_process_first
-from anchorline.engine.jobs import Job, Step
+from anchorline.engine.jobs import Job, Step, identity_of
 from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.engine.progress import Narrator
 from anchorline.errors import UserError
@@ -90,7 +90,7 @@ class Run:
         jobs = [self._trial_job(number) for number in numbers]
         for number, job in zip(numbers, jobs, strict=True):
             yield Step(self.title, job, partial(self._try, number), serves=self.job)
-        yield Step(self.title, self.job, self._finish, (*jobs, *self.needs))
+        yield Step(self.title, self.job, self._finish, (*jobs, *self.needs), guarded=True)
 
     def classifier(self) -> AdaptedClassifier:
         """The answer, out of memory or from the directory."""
@@ -101,6 +101,7 @@ class Run:
         """Keep nothing in memory any more."""
         self._made.clear()
         self._tried.clear()
+        self.__dict__.pop("_pretrained", None)  # with the features of train and val
 
     @cached_property
     def trials(self) -> list[tuple[dict[str, Any], Method]]:
@@ -111,7 +112,6 @@ class Run:
     def collect(self) -> AdaptedClassifier:
         """The best of the trials on val, its blend chosen, with its threshold."""
         seconds = self._prepared
-        begun = time.perf_counter()
         reset_peak(self.encoder.device)
         if self.trained:
             before = self.trained()
@@ -125,6 +125,7 @@ class Run:
         else:
             adaptation = self.method.tunable.start(self._pretrained)
             best, peak = Trial(adaptation.tuned(), adaptation.chosen), 0.0
+        begun = time.perf_counter()
         classifier = Classifier(
             encoder=self.encoder,
             method=self.method,
@@ -158,13 +159,13 @@ class Run:
         self._made.append(self.collect())
         assert self.directory is not None
         if is_main_process():
-            for answer in self.directory.glob("trial-*/trial.safetensors"):  # has served; its metrics stay
-                answer.unlink()
+            for number in range(len(self.trials)):  # have served; their metrics stay
+                self._trial_job(number).file.unlink(missing_ok=True)
 
     def _trial_job(self, number: int) -> Job:
         assert self.directory is not None
         asked = {**self.request, "trial": self.trials[number][0]}
-        return Job(asked, self.directory / f"trial-{number}" / "trial.safetensors")
+        return Job(asked, self.directory / f"trial-{number}" / f"trial-{identity_of(asked)}.safetensors")
 
     def _try(self, number: int) -> Trial:
         """The answer of a trial, which is trained where there is none. Raises no `DivergedError`."""

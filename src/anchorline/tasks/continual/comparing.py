@@ -26,6 +26,7 @@ from anchorline.tasks.comparison import (
     checked_seeds,
     chosen_rows,
     claim_comparison,
+    found_runs,
     refuse_or_replace,
     run_directory,
     write_tables,
@@ -104,8 +105,9 @@ def compare(
     ]
     for run in runs:
         refuse_or_replace(run.directory, run.job, overwrite, narrator)
+    found_runs(directory, [row.name for row in rows])  # known from now on, whoever gathers
     do_all([step for run in runs for step in run.steps()], narrator)
-    with main_process_first(), Lock(directory / "report.html").held(is_main_process()):
+    with main_process_first(), Lock(directory / "report.html").held(is_main_process(), narrator.say):
         found = gather(directory, [row.name for row in rows], suite, encoder, tasks, rehearsal)
         comparison = ContinualComparison(
             found.rows, found.first, suite, directory, found.matrix, found.learnt

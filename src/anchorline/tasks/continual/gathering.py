@@ -49,7 +49,8 @@ def gather(
         if one and (facts["measured_on"], len(facts["tasks"]), facts["rehearsal"]) == asked:
             learnt.append(one)
     untouched = {one.seed: one for one in learnt if one.row.name == UNTOUCHED}
-    rows = [row for one in learnt if one.seed in untouched for row in _rows(suite, one, untouched[one.seed])]
+    learnt = [one for one in learnt if one.seed in untouched]  # the others have nothing to be compared with
+    rows = [row for one in learnt for row in _rows(suite, one, untouched[one.seed])]
     table = table_of(rows)
     first: dict[str, Learnt] = {}
     for one in learnt:

@@ -13,7 +13,7 @@ import numpy as np
 from anchorline.classifier import runs as classifier_runs
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.engine.distributed import is_main_process, main_process_first
-from anchorline.engine.jobs import Job, Step, do_all
+from anchorline.engine.jobs import Job, Step, do_all, identity_of
 from anchorline.engine.memory import peak_memory, reset_peak
 from anchorline.errors import DivergedError
 from anchorline.methods.selection import ValScore, best_of, trials
@@ -69,7 +69,7 @@ class Run:
         jobs = [self._trial_job(number) for number in range(len(self._trials))]
         for number, job in enumerate(jobs):
             yield Step(self.title, job, partial(self._try, number), serves=self.job)
-        yield Step(self.title, self.job, self._finish, tuple(jobs))
+        yield Step(self.title, self.job, self._finish, tuple(jobs), guarded=True, after=self._learners.clear)
 
     def learnt(self) -> Learnt:
         """The answer, from the directory."""
@@ -85,7 +85,7 @@ class Run:
 
     def _trial_job(self, number: int) -> Job:
         asked = {**self.job.request, "trial": self._trials[number][0]}
-        return Job(asked, self.directory / f"trial-{number}" / "trial.json")
+        return Job(asked, self.directory / f"trial-{number}" / f"trial-{identity_of(asked)}.json")
 
     def _learner(self, number: int) -> Learner:
         if number not in self._learners:
@@ -158,7 +158,6 @@ class Run:
                     job.file.unlink(missing_ok=True)
                 for task in range(1, len(sequence) + 1):
                     self._figures(task, learner).file.unlink(missing_ok=True)
-        self._learners.clear()
 
     def _figures(self, task: int, learner: Learner) -> Job:
         """The figures after a task; sequence.json has them in the end."""

@@ -24,6 +24,7 @@ from anchorline.tasks.comparison import (
     checked_seeds,
     chosen_rows,
     claim_comparison,
+    found_runs,
     refuse_or_replace,
     run_directory,
     write_tables,
@@ -100,12 +101,13 @@ def compare(
     for run in runs:
         refuse_or_replace(run.job.file.parent, run.job, overwrite, narrator)
     narrator.say(_plan(suite, backbone, built))
+    found_runs(directory, [row.name for row in rows])  # known from now on, whoever gathers
     do_all([step for run in runs for step in run.steps()], narrator)
     once.cache_clear()
     every = [images for own in sets.values() for images in own.values()]
     adapted = [(run.title, run.job, load(run.job.file.parent, backbone, stored=True)) for run in runs]
     do_all(Measuring(decode, Networks()).steps(adapted, every), narrator)
-    with main_process_first(), Lock(directory / "report.html").held(is_main_process()):
+    with main_process_first(), Lock(directory / "report.html").held(is_main_process(), narrator.say):
         found = gather(directory, [row.name for row in rows], suite, backbone, built, sets)
         if is_main_process():
             write_tables(directory, found.rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anchorline.engine.distributed import is_main_process, main_process_first
-from anchorline.engine.jobs import Job, Step
+from anchorline.engine.jobs import Job, Step, identity_of
 from anchorline.engine.progress import Narrator
 from anchorline.errors import UserError
 from anchorline.methods.selection import best_of, trials
@@ -76,7 +76,7 @@ class Run:
         jobs = [self._trial_job(number) for number in range(len(self.trials))]
         for number, job in enumerate(jobs):
             yield Step(self.title, job, partial(self._try, number), serves=self.job)
-        yield Step(self.title, self.job, self._finish, tuple(jobs))
+        yield Step(self.title, self.job, self._finish, tuple(jobs), guarded=True, after=self._tried.clear)
 
     def segmenter(self) -> AdaptedSegmenter:
         """The answer, from the directory."""
@@ -112,16 +112,15 @@ class Run:
     def _finish(self) -> None:
         adapted = self.collect()
         self.narrator.say(f"{self.title}: adapted in {adapted.seconds:.1f} s")
-        self._tried.clear()
         assert self.directory is not None
         if is_main_process():
-            for answer in self.directory.glob("trial-*/trial.safetensors"):  # has served; its metrics stay
-                answer.unlink()
+            for number in range(len(self.trials)):  # have served; their metrics stay
+                self._trial_job(number).file.unlink(missing_ok=True)
 
     def _trial_job(self, number: int) -> Job:
         assert self.directory is not None
         asked = {**self.job.request, "trial": self.trials[number][0]}
-        return Job(asked, self.directory / f"trial-{number}" / "trial.safetensors")
+        return Job(asked, self.directory / f"trial-{number}" / f"trial-{identity_of(asked)}.safetensors")
 
     def _try(self, number: int) -> Trial:
         """The answer of a trial, which is trained where there is none. Raises no `DivergedError`."""
