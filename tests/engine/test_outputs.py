@@ -22,7 +22,7 @@ def test_a_file_is_replaced_only_with_its_mark(tmp_path):
     for other in (tmp_path, tmp_path / "link.html"):
         with pytest.raises(UserError, match="is a folder, a link or a device"):
             check_replaceable(other, "<ours", "a page")
-    with pytest.raises(UserError, match="page.html is a file; give another"):
+    with pytest.raises(UserError, match=r"page.html is a file; give another"):
         check_replaceable(file / "below.html", "<ours", "a page")
 
 
