@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from anchorline.detectors.base import Score, Space, UnfitError, library
-from anchorline.detectors.evidence import FitData, competing
+from anchorline.detectors.evidence import Arrays, FitData, competing
 from anchorline.metrics.calibration import TEMPERATURES, fit_temperature
+from anchorline.metrics.probabilities import log_probabilities
 
 # Softmax probabilities of float32 saturate at 1, and ties cost FPR95: everything is float64.
 
@@ -24,14 +27,27 @@ def energy(data: FitData) -> Score:
     return lambda evidence: -detector.predict_logits(evidence.logits.double())
 
 
+# pytorch-ood clamps probabilities at 1e-7 in these two, which at CLIP's scale of logits changes ranks.
+
+
 def entropy(data: FitData) -> Score:
-    detector = library().Entropy(None)
-    return lambda evidence: -detector.predict_logits(evidence.logits.double())
+    """Σ p ln p."""
+
+    def score(evidence: Arrays) -> Tensor:
+        log_p, _ = log_probabilities(evidence.logits)
+        return (log_p.exp() * log_p).sum(1)
+
+    return score
 
 
 def gen(data: FitData, gamma: float, M: int) -> Score:  # noqa: N803
-    detector = library().GEN(None, gamma=gamma, M=M)
-    return lambda evidence: -detector.predict_logits(evidence.logits.double())
+    """-Σ p^γ (1 - p)^γ over the M largest p."""
+
+    def score(evidence: Arrays) -> Tensor:
+        log_p, log_rest = log_probabilities(evidence.logits)
+        return -(gamma * (log_p + log_rest))[:, :M].exp().sum(1)
+
+    return score
 
 
 def gen_space(data: FitData) -> Space:
