@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from anchorline.engine.jobs import set_fields
+from anchorline.engine.plugins import code_of
 from anchorline.errors import NoSuchFieldError, UserError, suggestion
 from anchorline.methods.hyperparameters import Training, check_training
 from anchorline.methods.parts import NAMED, kinds, parts_of
@@ -30,11 +31,13 @@ def to_json(method: Any) -> dict[str, Any]:
 
 def identifying(method: Any) -> dict[str, Any]:
     """What of a row decides what it gives, as plain JSON values: no words, and no field at its default (see
-    `engine.jobs.set_fields`)."""
+    `engine.jobs.set_fields`); of a part from outside the package, its code too."""
     found = set_fields(method)
     for name, value in found.items():
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             found[name] = {"kind": type(value).__name__, **set_fields(value)}
+            if code := code_of(type(value)):
+                found[name]["code"] = code
     return {name: value for name, value in found.items() if name not in ("about", "source")}
 
 

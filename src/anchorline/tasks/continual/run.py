@@ -16,7 +16,7 @@ from anchorline.engine.jobs import Job, Step, do_all
 from anchorline.methods.selection import trials
 from anchorline.metric import Metric
 from anchorline.metrics.bootstrap import Resamples
-from anchorline.tasks.comparison import claim_run
+from anchorline.tasks.claiming import claim_run
 from anchorline.tasks.continual import runs
 from anchorline.tasks.continual.learning import Learner, Setting
 from anchorline.tasks.continual.measuring import TASK, collect, measure, sequence_score, threshold
