@@ -15,11 +15,9 @@ from torch import Tensor
 
 from anchorline import AdaptedClassifier, Encoder, FeatureStore, Method, Suite, adapt, load
 from anchorline.classifier.runs import save
-from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.methods.selection import put
 from anchorline.methods.settings import from_json, to_json
 from anchorline.methods.table import Search
-from anchorline.methods.tunables import Programs
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 
@@ -59,7 +57,7 @@ def check_method(method: Method, encoder: Encoder, suite: Suite, tmp_path: Path)
     if method.training:
         check_interrupted(first, suite, logits, tmp_path)
     assert replace(encoder).hash == encoder.hash, "the anchor moved"  # a copy, because hashes are kept
-    if method.tunable.name == "nothing":
+    if not method.tunable.trains:
         assert first.tuned == {}
         assert first.parameters == 0
 
@@ -126,8 +124,8 @@ def check_zero_strength(first: AdaptedClassifier, suite: Suite, store: FeatureSt
     method = first.method
     if method.training:
         method = put(method, "training.epochs", 0)
-    if isinstance(method.tunable, Programs):  # a frame of no width that starts from nothing
-        for field, value in (("width", 0.0), ("resize", 1.0), ("start_from", "zero")):
+    if method.tunable.has_frame:  # one of no width that starts from nothing
+        for field, value in (("width", 0.0), ("geometry", "over"), ("start_from", "zero")):
             method = put(method, f"tunable.{field}", value)
     still = adapt(first.encoder, suite, method, store=store)
     if getattr(method.tunable, "start_from", "") == "linear-probe":
@@ -145,8 +143,7 @@ def check_zero_strength(first: AdaptedClassifier, suite: Suite, store: FeatureSt
 
 def untouched_logits(first: AdaptedClassifier, suite: Suite, store: FeatureStore) -> Tensor:
     encoder = first.encoder
-    templates = SINGLE_TEMPLATE if first.method.captions == "single" else encoder.templates
-    captions = encoder.encode_classes(first.classes, templates)
+    captions = encoder.encode_classes(first.classes, first.templates)
     return encoder.logit_scale * store.images(encoder, suite.test).vectors @ captions.T
 
 
