@@ -22,7 +22,7 @@ from anchorline.report.published import Published
 from anchorline.suites.masks.sets import MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import compare, is_segmentation_run, load_backbone, predict_masks
-from anchorline.tasks.segmentation.comparing import Comparison
+from anchorline.tasks.segmentation.comparing import PAPER_FOUR, Comparison, corrupted_sets
 from anchorline.tasks.segmentation.evaluating import counts_job
 from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.pictures import mask_picture, overlay, palette
@@ -74,6 +74,16 @@ def test_rows(compared, suite):
     published = pd.read_csv(compared.directory / "published.csv")
     ours = rows[(rows.method == "ftp") & (rows.set == "test") & (rows.metric == "miou")].value.mean()
     assert np.isclose(published.measured[0], ours)
+
+
+def test_corrupted_test_sets_by_name(suite):
+    sets = corrupted_sets(suite)
+    assert len(sets) == len(PAPER_FOUR) * 5
+    assert sets["fog/3"].corruption == ("fog", 3)
+    assert sets["fog/3"].name == "fog/3"
+    assert list(corrupted_sets(suite, ["brightness"], [2, 4])) == ["brightness/2", "brightness/4"]
+    with pytest.raises(UserError, match=r"no corruption 'fogg'.*'fog'"):
+        suite.test.corrupted("fogg", 1)
 
 
 def test_the_same_again_trains_and_measures_nothing(compared, suite, monkeypatch):
