@@ -28,6 +28,7 @@ from anchorline.tasks.classification.problem import Classification, Examples
 from anchorline.training.augmentation import augment
 from anchorline.training.loop import Trained, train
 from anchorline.training.optimization import mixed_seed, optimizer_of, rate_at
+from tests.helpers.blocks import write_blocks
 
 RECIPE = Training(epochs=3, batch_size=8, lr=1e-3)
 
@@ -287,9 +288,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_bits(command, tmp_path):
 def test_two_processes_come_to_what_one_comes_to(command, tmp_path):
     """`accelerate launch` with two CPU processes over gloo, within rounding, method by method."""
     methods = ("fine-tune", "flyp", "reprogrammer", "ftp", "tpgm")
-    from tests.tasks.segmentation.test_comparing import write  # here: it needs the extra of segmentation
-
-    masks = str(write(tmp_path, "scenes", 8, 0))
+    masks = str(write_blocks(tmp_path, "scenes", 8, 0))
 
     def commands(out: Path) -> str:
         found = []

@@ -28,7 +28,8 @@ from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.pictures import mask_picture, overlay, palette
 from anchorline.tasks.segmentation.run import Run
 from anchorline.tasks.segmentation.sentences import sentences
-from tests.tasks.segmentation.test_segmenter import BLOCKS, SIZE, SMALL, blocks, brief
+from tests.helpers.blocks import SIZE, blocks, write_blocks
+from tests.helpers.segmented import SMALL, brief
 
 EVIL = "<b>red</b>"
 ROWS = [brief(name, epochs=1) for name in ("fine-tune", "ftp", "linear-decoder")]
@@ -249,20 +250,9 @@ def test_predict_writes_masks_of_the_images_own_size(compared, suite, tmp_path):
 # The command
 
 
-def write(folder: Path, name: str, count: int, seed: int) -> Path:
-    images = blocks(name, count, seed)
-    for part in ("images", "masks"):
-        (folder / name / part).mkdir(parents=True)
-    for i in range(count):
-        Image.fromarray(images.image(i)).save(folder / name / "images" / f"{i}.png")
-        Image.fromarray(images.mask(i)).save(folder / name / "masks" / f"{i}.png")
-    (folder / name / "classes.txt").write_text("\n".join(BLOCKS))
-    return folder / name
-
-
 def test_the_command_on_folders(tmp_path, capsys):
     train, test, dark = (
-        write(tmp_path, name, 12, seed) for seed, name in enumerate(("train", "test", "dark"))
+        write_blocks(tmp_path, name, 12, seed) for seed, name in enumerate(("train", "test", "dark"))
     )
     command = Segment(
         train=train, test=test, shift=(f"dark={dark}",), size=SIZE, width=32, method=("fine-tune", "ftp"),
