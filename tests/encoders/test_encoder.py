@@ -12,13 +12,15 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from huggingface_hub import constants
+from open_clip import factory, pretrained
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from anchorline import Encoder, UserError, load_encoder
 from anchorline.encoders.captions import GENERAL_TEMPLATES
 from anchorline.suites.images.decode import decode_image
-from tests.conftest import TINY
+from tests.helpers.tiny import TINY
 
 WEIGHTS, CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
 TAGGED = "ViT-tiny"  # TINY under a name, as if open_clip knew it
@@ -73,7 +75,6 @@ def assert_like_open_clip(encoder: Encoder) -> None:
 @pytest.fixture
 def tagged(tiny_directory, monkeypatch):
     """The tiny architecture, known to open_clip by name, with weights under two tags."""
-    from open_clip import factory, pretrained
 
     file = str(tiny_directory / WEIGHTS)
     tags = {"plain": {"file": file}, "quick": {"file": file, "quick_gelu": True}}
@@ -227,7 +228,6 @@ def test_an_unknown_device(tiny_directory):
 
 @pytest.mark.parametrize("name", ["ViT-B-32:openai", "hf-hub:nobody/nothing"])
 def test_without_a_network_it_is_said_what_works(name, tmp_path, monkeypatch):
-    from huggingface_hub import constants
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # read when huggingface_hub is imported

@@ -13,7 +13,7 @@ from anchorline import load_encoder
 from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.encoders.text_tower import TextTower
 from anchorline.methods.tunables import BothTowers, Pretrained, Programs, Prompt
-from tests.conftest import TINY
+from tests.helpers.tiny import TINY
 
 transformers = pytest.importorskip("transformers")
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,6 +13,7 @@ from anchorline.experiments.ablation.ablating import COLUMNS, Ablated, ablate
 from anchorline.experiments.ablation.table import ABLATIONS, REPROGRAMMER
 from anchorline.methods.objectives import Contrastive, CrossEntropy
 from anchorline.methods.settings import override, validate
+from tests.helpers.offline import check_offline
 
 SHORT = {"training.epochs": "1", "training.batch_size": "16"}
 AXES = ["id_accuracy", "shift_accuracy", "auroc"]
@@ -167,18 +165,6 @@ def test_the_page_says_what_it_shows(programs):
 def test_the_page_requests_nothing_and_runs_only_its_own_scripts(programs, residual):
     for found in (programs, residual):
         check_offline(found.page)
-
-
-def check_offline(file: Path) -> None:
-    page = file.read_text(encoding="utf-8")
-    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]
-    assert policy.startswith("default-src 'none'; ")
-    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.S)
-    assert len(scripts) == 2
-    for script in scripts:
-        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
-    markup = re.sub(r"<script>.*?</script>", "", page, flags=re.S)
-    assert not re.search(r"<(link|iframe|img|object|base)\b|\b(src|href)=|https?://", markup)
 
 
 @pytest.mark.parametrize(
