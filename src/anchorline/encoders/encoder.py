@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -99,12 +99,15 @@ class Encoder:
         mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
         return mean, torch.tensor(self.std, device=device).view(1, 3, 1, 1)
 
+    def precision(self) -> AbstractContextManager[object]:
+        """What the image tower computes in, as a context."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.in_bf16 else nullcontext()
+
     def forward_images(self, standardised: Tensor) -> Tensor:
         """Standardised images [N, 3, H, W] -> unit vectors float32 [N, D], with gradients to the images."""
         # Channels last in memory: convolutions are up to twice as fast.
         standardised = standardised.contiguous(memory_format=torch.channels_last)
-        autocast = torch.autocast(self.device.type, torch.bfloat16) if self.in_bf16 else nullcontext()
-        with autocast:
+        with self.precision():
             features = self.model.encode_image(standardised)  # type: ignore[operator]
         return F.normalize(features.float(), dim=-1)
 

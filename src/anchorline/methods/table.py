@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anchorline.engine.plugins import Table
@@ -168,8 +168,8 @@ METHODS: Table[Method] = Table(
             name="flyp",
             about="both towers, trained as they were pre-trained: images against captions of their classes",
             tunable=BothTowers(),
-            objective=Contrastive(),
-            training=_TOWER,
+            objective=Contrastive(duplicates="negatives"),
+            training=replace(_TOWER, max_grad_norm=0.0),
             search=_TOWER_RATES,
             source="Goyal et al. 2023, arXiv 2212.00638",
         ),

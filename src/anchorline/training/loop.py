@@ -173,10 +173,10 @@ class _Loop:
         # A part of the batch is cut into one share for each process.
         for part in torch.split(chosen, self.batch // self.training.grad_accumulation_steps):
             rank, share = self.accelerator.process_index, self.batch // self.parts
-            mine = part[rank * share : (rank + 1) * share]
+            mine, seeds = slice(rank * share, (rank + 1) * share), self._seeds(part, step)
             with self._autocast():
-                outputs = self.model(*self.problem.batch(mine, self._seeds(mine, step), step))
-            labels = self.problem.labels(part, self._seeds(part, step))
+                outputs = self.model(*self.problem.batch(part, seeds, step, mine))
+            labels = self.problem.labels(part, seeds, step)
             loss = self.problem.loss(_gathered(outputs), labels)
             loss = loss / self.training.grad_accumulation_steps
             self.accelerator.backward(loss)

@@ -332,7 +332,7 @@ def test_labels_move_as_their_images(backbone, suite):
     problem = Segmentation(Segmenter(backbone, "linear", 3, width=32), "crop", learn, learn)
     chosen = torch.tensor([3, 1, 7])
     for seeds in ([5, 6, 7], [8, 9, 10]):
-        (images,), truth = problem.batch(chosen, seeds, 0), problem.labels(chosen, seeds)
+        (images,), truth = problem.batch(chosen, seeds, 0, slice(None)), problem.labels(chosen, seeds, 0)
         red = (images[:, 0] > 0.75) & (images[:, 1] < 0.2)
         inside = truth != 255
         assert ((truth == 1) == red)[inside].float().mean() > 0.97

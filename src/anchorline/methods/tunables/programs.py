@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
-from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained, Tunable
+from anchorline.methods.tunables.base import AdaptedModel, Captioned, Captions, Pretrained, Tunable
 from anchorline.methods.tunables.image_program import (
     Clamp,
     Ground,
@@ -60,8 +60,6 @@ class Programs(Tunable):
     frame_lr: float = 5e-3
     frame_decay: float = 0.1
 
-    starts_untouched = False  # a frame may start from noise
-
     @property
     def name(self) -> str:
         return " + ".join(["image program"] * self.image + ["text program"] * self.text) or "nothing"
@@ -73,6 +71,10 @@ class Programs(Tunable):
     @property
     def has_frame(self) -> bool:
         return self.image
+
+    @property
+    def starts_untouched(self) -> bool:
+        return not self.image  # a frame may start from noise
 
     @property
     def trains(self) -> bool:
@@ -161,10 +163,10 @@ class Reprogrammed(Captioned):
     def encode(self, tokens: Tensor) -> Tensor:
         return TextTower(self.encoder.model)(tokens, self.text_program)
 
-    def class_vectors(self, template: int | None = None) -> Tensor:
+    def class_vectors(self, captions: Captions = None) -> Tensor:
         if self.text_program is None:
             return cast(Tensor, self.captions)
-        return super().class_vectors(template)
+        return super().class_vectors(captions)
 
     def rows_from(self, name: str, before: AdaptedModel) -> Tensor | None:
         """Rows of the text program are found by token; new positions are at the end."""

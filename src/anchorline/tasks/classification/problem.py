@@ -12,6 +12,7 @@ from anchorline.methods.hyperparameters import Augmentation
 from anchorline.methods.objectives import Objective
 from anchorline.methods.selection import ValScore, val_score
 from anchorline.methods.tunables import AdaptedModel
+from anchorline.methods.tunables.base import Captions
 from anchorline.training.augmentation import augment
 
 
@@ -62,22 +63,25 @@ class Classification:
     def __len__(self) -> int:
         return len(self.train)
 
-    def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor, int | None]:
-        inputs = self.train[chosen]
+    def batch(self, chosen: Tensor, seeds: list[int], step: int, mine: slice) -> tuple[Tensor, Captions]:
+        inputs = self.train[chosen[mine]]
         if self.model.changes_images and self.augmentation != "none":
-            inputs = augment(inputs, self.augmentation, seeds)
-        return self._ready(inputs), self._template(step)
+            inputs = augment(inputs, self.augmentation, seeds[mine])
+        captions, _ = self._captions(self.train.labels[chosen], seeds, step)
+        return self._ready(inputs), captions
 
-    def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
-        return self.train.labels[chosen].to(self.device)
+    def labels(self, chosen: Tensor, seeds: list[int], step: int) -> Tensor:
+        return self._captions(self.train.labels[chosen], seeds, step)[1].to(self.device)
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         return self.objective(outputs, labels)
 
     def val_loss(self, rng: torch.Generator, size: int, step: int) -> Tensor:
         chosen = torch.randperm(len(self.val), generator=rng)[:size]
-        logits = self.model(self._ready(self.val[chosen]), self._template(step))
-        return self.loss(logits, self.val.labels[chosen].to(self.device))
+        seeds = torch.randint(2**31, (len(chosen),), generator=rng).tolist()
+        captions, labels = self._captions(self.val.labels[chosen], seeds, step)
+        logits = self.model(self._ready(self.val[chosen]), captions)
+        return self.loss(logits, labels.to(self.device))
 
     def val_logits(self) -> Tensor:
         """[N, C], of all of val, on the CPU."""
@@ -92,10 +96,19 @@ class Classification:
         found = val_score(self.val_logits(), self.val.labels)
         return found, {"val_accuracy": 100 * found[0], "val_cross_entropy": -found[1]}
 
-    def _template(self, step: int) -> int | None:
-        """One caption template a step, as contrastive fine-tuning draws them; class vectors of all at val."""
+    def _captions(self, labels: Tensor, seeds: list[int], step: int) -> tuple[Captions, Tensor]:
+        """The captions that compete at a step, and the place of each image's own among them, int64 [N]: those
+        of all classes, by one template a step; or, as the model says, a template an image, drawn by its seed.
+        At val class vectors are the means over all templates."""
         count = self.model.templates
-        return step % count if count > 1 else None
+        if count == 1:
+            return None, labels
+        if not self.model.template_an_image:
+            return step % count, labels
+        # The lower bits of such seeds repeat from step to step.
+        drawn = torch.tensor([(seed >> 16) % count for seed in seeds])
+        pairs, own = torch.stack([labels, drawn], 1).unique(dim=0, return_inverse=True)
+        return pairs, own
 
     def _ready(self, inputs: Tensor) -> Tensor:
         inputs = inputs.to(self.device)
