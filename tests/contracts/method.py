@@ -15,7 +15,6 @@ from torch import Tensor
 
 from anchorline import AdaptedClassifier, Encoder, FeatureStore, Method, Suite, adapt, load
 from anchorline.classifier.runs import save
-from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.methods.selection import put
 from anchorline.methods.settings import from_json, to_json
 from anchorline.methods.table import Search
@@ -148,8 +147,7 @@ def assert_same_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tens
 
 def untouched_logits(first: AdaptedClassifier, suite: Suite, store: FeatureStore) -> Tensor:
     encoder = first.encoder
-    templates = SINGLE_TEMPLATE if first.method.captions == "single" else encoder.templates
-    captions = encoder.encode_classes(first.classes, templates)
+    captions = encoder.encode_classes(first.classes, first.templates)
     return encoder.logit_scale * store.images(encoder, suite.test).vectors @ captions.T
 
 

@@ -8,10 +8,13 @@ from typing import TypeAlias
 
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.loading import BUNDLED as BUNDLED_ENCODER
+from anchorline.engine.hardware import multiplies_bf16
 from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.suites.suite import Suite
 from anchorline.version import __version__, command_line, commit
+
+_LONG = 5_000 * 224 * 224  # pixels that take a minute
 
 AnySuite: TypeAlias = Suite | SegmentationSuite
 
@@ -38,6 +41,18 @@ def unfit(suite: Suite, encoder: Encoder) -> list[str]:
     return [
         f"{encoder.name} knows drawings, not photographs; for those give another --encoder, such as "
         "ViT-B-32:laion2b_s34b_b79k"
+    ]
+
+
+def faster(suite: Suite, encoder: Encoder) -> list[str]:
+    """A sentence where much is to be encoded on a CPU that multiplies in bfloat16."""
+    images, (height, width) = sum(map(len, suite.sets().values())), encoder.geometry.size
+    long = images * height * width > _LONG
+    if not long or encoder.in_bf16 or encoder.device.type != "cpu" or not multiplies_bf16():
+        return []
+    return [
+        f"this CPU computes in bfloat16, too: --encoder {encoder.name}@bf16 encodes images 1.3 to 2 times as "
+        "fast, with features that differ in the third digit"
     ]
 
 

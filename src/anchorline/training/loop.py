@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from anchorline.engine.distributed import TIMEOUT, is_distributed, on_cpu
+from anchorline.engine.hardware import keep_freed_memory
 from anchorline.engine.parallel import Progress
 from anchorline.errors import DivergedError, UserError
 from anchorline.methods.constraints import Constraint
@@ -65,6 +66,7 @@ def train(
         if find_spec(name) is None:
             raise UserError(f"tracking with {name} needs its package; pip install {name}, or leave it out")
 
+    keep_freed_memory()
     device = problem.device
     if device.type == "cuda":
         torch.cuda.set_device(device)

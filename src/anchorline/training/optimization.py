@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import torch
+from torch.optim import Optimizer
 
 from anchorline.methods.hyperparameters import Schedule, Training
 from anchorline.methods.tuned import TunableModel
+from anchorline.training.optimizers import KINDS, Together
 
 
-def optimizer_of(model: TunableModel, training: Training) -> torch.optim.Optimizer:
-    groups = model.groups(training.lr)
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=training.lr, momentum=training.betas[0], weight_decay=training.weight_decay
-        )
-    return torch.optim.AdamW(
-        groups, lr=training.lr, betas=training.betas, eps=training.eps, weight_decay=training.weight_decay
+def optimizer_of(model: TunableModel, training: Training) -> Optimizer:
+    """The optimizer of a model's parameter groups.
+
+    A group may name an optimizer of its own ("optimizer": one of `KINDS`) and settings of it; the others have
+    those of the training.
+    """
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for group in model.groups(training.lr):
+        own = dict(group)
+        by_kind.setdefault(own.pop("optimizer", training.optimizer), []).append(own)
+    parts = [_optimizer(kind, groups, training) for kind, groups in by_kind.items()]
+    return parts[0] if len(parts) == 1 else Together(parts)
+
+
+def _optimizer(kind: str, groups: list[dict[str, Any]], training: Training) -> Optimizer:
+    decay = training.weight_decay
+    if kind in ("sgd", "normalised-sgd"):
+        momentum = training.betas[0] if kind == "sgd" else 0.0
+        return KINDS[kind](groups, lr=training.lr, momentum=momentum, weight_decay=decay)
+    # One kernel a tensor in place of ten, on the devices that have it.
+    devices = {one.device.type for group in groups for one in group["params"]}
+    fused = True if devices <= {"cpu", "cuda"} else None
+    return KINDS[kind](
+        groups, lr=training.lr, betas=training.betas, eps=training.eps, weight_decay=decay, fused=fused
     )
 
 

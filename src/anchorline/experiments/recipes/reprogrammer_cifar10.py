@@ -67,7 +67,7 @@ _CLIP = Training(
     warmup_fraction=0.0,
     max_grad_norm=0.0,
 )
-PROGRAMS = Programs(width=16 / 224, resize=1.0, frame_rate=10.0, frame_decay=0.1)
+PROGRAMS = Programs(width=16 / 224, geometry="over", frame_lr=5e-3, frame_decay=0.1)
 OBJECTIVE = Contrastive(focal=True, alpha=0.8, gamma=4.0, duplicates="negatives")
 
 PUBLISHED = (

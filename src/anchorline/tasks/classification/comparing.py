@@ -41,7 +41,7 @@ from anchorline.tasks.comparison import (
     run_directory,
     runs_in,
 )
-from anchorline.tasks.facts import plan, told_of, unfit
+from anchorline.tasks.facts import faster, plan, told_of, unfit
 from anchorline.tasks.readable import readable
 
 Comparison: TypeAlias = comparison.Comparison[Suite, AdaptedClassifier]
@@ -86,7 +86,7 @@ def compare(
     names, seeds = [row.name for row in rows], checked_seeds(seeds)
     about = {"suite": Named(suite.name, suite.hash), "encoder": Named(encoder.name, encoder.hash)}
     directory = claim_comparison(Path(out), kind, about, overwrite)
-    narrator.say(plan(suite, told_of(encoder), unfit(suite, encoder)))
+    narrator.say(plan(suite, told_of(encoder), [*unfit(suite, encoder), *faster(suite, encoder)]))
     suite, seconds = readable(suite, encoder, store, directory, narrator)
     learnt = learnt_suite(select, suite)
     runs = _runs(encoder, suite, learnt, rows, seeds, store, directory, narrator, trackers)

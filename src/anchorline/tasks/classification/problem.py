@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anchorline.encoders.encoder import as_images
+from anchorline.encoders.encoder import as_images, images_at_once
 from anchorline.methods.hyperparameters import Augmentation
 from anchorline.methods.objectives import Objective
 from anchorline.methods.selection import ValScore, val_score
 from anchorline.methods.tunables import AdaptedModel
 from anchorline.training.augmentation import augment
-
-_EVALUATION_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +66,6 @@ class Classification:
         inputs = self.train[chosen]
         if self.model.changes_images and self.augmentation != "none":
             inputs = augment(inputs, self.augmentation, seeds)
-            # Channel by channel in memory: how the convolutions that follow round depends on it.
-            inputs = inputs.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
         return self._ready(inputs), self._template(step)
 
     def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
@@ -86,9 +82,10 @@ class Classification:
     def val_logits(self) -> Tensor:
         """[N, C], of all of val, on the CPU."""
         classifier = self.model.classifier()
+        size = images_at_once(*self.model.encoder.geometry.size, self.device)
         return torch.cat([
-            self.model.logits(self._ready(self.val[start : start + _EVALUATION_BATCH]), classifier).cpu()
-            for start in range(0, len(self.val), _EVALUATION_BATCH)
+            self.model.logits(self._ready(self.val[start : start + size]), classifier).cpu()
+            for start in range(0, len(self.val), size)
         ])  # fmt: skip
 
     def validate(self) -> tuple[ValScore, dict[str, float]]:

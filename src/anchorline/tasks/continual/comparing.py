@@ -34,7 +34,7 @@ from anchorline.tasks.continual.page import write_report
 from anchorline.tasks.continual.run import Run
 from anchorline.tasks.continual.runs import Learnt
 from anchorline.tasks.continual.sequence import draw_sequence
-from anchorline.tasks.facts import plan, told_of, unfit
+from anchorline.tasks.facts import faster, plan, told_of, unfit
 from anchorline.tasks.readable import readable
 
 
@@ -91,7 +91,7 @@ def compare(
         draw_sequence(suite, tasks, seed)  # mistakes show early
     about = {"suite": Named(suite.name, suite.hash), "encoder": Named(encoder.name, encoder.hash)}
     directory = claim_comparison(Path(out), "comparison of continual learning", about, overwrite)
-    narrator.say(plan(suite, told_of(encoder), unfit(suite, encoder)))
+    narrator.say(plan(suite, told_of(encoder), [*unfit(suite, encoder), *faster(suite, encoder)]))
     suite, _ = readable(suite, encoder, store, directory, narrator)
     settings = [
         Setting(encoder, draw_sequence(suite, tasks, seed), rehearsal, store, narrator) for seed in seeds
