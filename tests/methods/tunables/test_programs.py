@@ -128,6 +128,24 @@ def test_without_squashing_the_frame_is_added_as_it_is(tiny_encoder):
     torch.testing.assert_close(adaptation.programmed(images), expected)
 
 
+@pytest.mark.parametrize("geometry", ["over", "around", "learnt"])
+@pytest.mark.parametrize(
+    ("image", "text", "squash"),
+    [(True, True, "tanh"), (True, False, "sigmoid"), (True, False, "none"), (False, True, "tanh")],
+)
+def test_programs_that_change_nothing_leave_the_untouched_encoder(
+    tiny_encoder, image, text, squash, geometry
+):
+    """A frame of no width, and a text program before it is trained."""
+    adaptation = reprogrammed(
+        tiny_encoder, image=image, text=text, squash=squash, geometry=geometry, width=0.0
+    )
+    images = torch.rand(3, 3, 32, 32)
+    features = tiny_encoder.forward_images(tiny_encoder.standardise(images))
+    torch.testing.assert_close(adaptation.features(images), features, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(adaptation.class_vectors(), adaptation.captions, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("choices", [{"width": 0.5}, {"width": -0.1}, {"width": 0.499}])
 def test_a_frame_that_leaves_no_image_is_refused(tiny_encoder, choices):
     with pytest.raises(UserError, match=r"leaves no image on 32 x 32 pixels; give a width in \[0, 0\.5\)"):
