@@ -107,7 +107,7 @@ class Classification:
             return step % count, labels
         # The lower bits of such seeds repeat from step to step.
         drawn = torch.tensor([(seed >> 16) % count for seed in seeds])
-        pairs, own = torch.stack([labels, drawn], 1).unique(dim=0, return_inverse=True)
+        pairs, own = torch.stack([labels, drawn], 1).unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
         return pairs, own
 
     def _ready(self, inputs: Tensor) -> Tensor:
