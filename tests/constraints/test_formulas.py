@@ -4,19 +4,18 @@ from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import SGD
 
+from anchorline.constraints import MARSSP
 from tests.helpers.constrained import (
     INNER,
     assert_near,
     assert_same_bits,
     give_gradients,
-    made,
     noise,
     parameters,
     train,
-    validation,
     values,
 )
 from tests.helpers.held import (
@@ -59,6 +58,20 @@ def test_a_penalty_is_its_gradient(kind, inner, pieces):
     assert_near(path(kind, parameters(), range(5), inner=inner), free, 1e-12)
 
 
+@pytest.mark.parametrize("strengths", [(0.1,), (0.1, 0.7)], ids=["one strength", "two strengths"])
+def test_mars_sp_adds_the_strength_in_double_precision(strengths):
+    """By hand. The second row is the farther one; .1 in float32 would be .100000001490116."""
+    weights = [nn.Parameter(torch.zeros(2, 2, dtype=torch.float64)) for _ in strengths]
+    groups = [{"params": [w], "strength": s} for w, s in zip(weights, strengths, strict=True)]
+    optimizer = MARSSP(SGD(groups, lr=0.0), [(str(i), w) for i, w in enumerate(weights)])
+    for w in weights:
+        w.data = torch.tensor([[1.0, -1.0], [-3.0, 2.0]], dtype=torch.float64)
+        w.grad = torch.zeros_like(w)
+    optimizer.step()
+    for w, s in zip(weights, strengths, strict=True):
+        assert w.grad.tolist() == [[0, 0], [-s, s]]
+
+
 @around
 def test_decoupled_l2_sp_decays_to_the_anchor(inner, pieces):
     start, free = values(parameters()), parameters()
@@ -90,53 +103,3 @@ def test_spd_by_hand(strength, inner, pieces):
     expected = {n: spd_by_hand(n, p, inner, strength, 8) for n, p in values(parameters()).items()}
     assert_near(path("spd", parameters(), range(8), inner=inner, strength=strength), expected, 1e-12)
     assert_all_differ(expected, unheld(inner, range(8)))
-
-
-def tpgm_by_hand(name: str, start: Tensor, norm: str, rate: float, steps: int) -> tuple[Tensor, float]:
-    """Every two steps, two validation batches; the radius' gradient comes from autograd."""
-    theta = nn.Parameter(start.clone())
-    optimizer = INNER["sgd"]([theta])
-    radius, m, v, t = None, 0.0, 0.0, 0
-    for step in range(steps):
-        theta.grad = noise(name, step, theta)
-        optimizer.step()
-        if step % 2 == 0:
-            continue
-        c = rows(theta.detach() - start)
-        n = (c.abs().sum(1, keepdim=True) if norm == "mars" else c.norm()) + 1e-8
-        radius = (n.min() / 2 if radius is None else radius).clamp(1e-8, n.max())
-        for _ in range(2):
-            gamma = radius.clone().requires_grad_()
-            projected = start + (F.hardtanh(gamma / n, 0, 1) * c).view_as(start)
-            (g,) = torch.autograd.grad(validation({name: projected}), gamma)
-            m, v, t = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2, t + 1
-            step_of_adam = m / (1 - 0.9**t) / ((v / (1 - 0.999**t)) ** 0.5 + 1e-8)
-            radius = (radius - rate * step_of_adam).clamp(1e-8, n.max())
-        theta.data = start + ((radius / n).clamp(0, 1) * c).view_as(start)
-    return theta.detach(), float(radius)
-
-
-@pytest.mark.parametrize("rate", [1e-2, 0.3])  # the high one drives radii to the largest norm
-@pytest.mark.parametrize("norm", ["mars", "l2"])
-def test_tpgm_by_hand(norm, rate, pieces):
-    named = parameters()
-    expected = {n: tpgm_by_hand(n, p, norm, rate, 9) for n, p in values(named).items()}
-    optimizer = made("tpgm", named, "sgd", norm=norm, radius_lr=rate)
-    assert optimizer.radii() == {}
-    train(optimizer, named, range(9))
-    assert_near(named, {name: theta for name, (theta, _) in expected.items()}, 1e-12)
-    assert optimizer.radii() == pytest.approx({name: gamma for name, (_, gamma) in expected.items()})
-    if rate == 1e-2:
-        assert_all_differ(named, unheld("sgd", range(9)))
-
-
-def test_tpgm_leaves_no_gradient_of_validation_images():
-    named = parameters()
-    train(made("tpgm", named), named, range(2))
-    assert all(parameter.grad is None for parameter in named.values())
-
-
-@pytest.mark.parametrize("wrong", [{"every": 0}, {"iterations": 0}, {"norm": "l1"}])
-def test_tpgm_refuses_settings_that_make_no_sense(wrong):
-    with pytest.raises(ValueError, match=rf"{next(iter(wrong))}=.*: give "):
-        made("tpgm", parameters(), **wrong)

@@ -46,7 +46,7 @@ class MARSSP(Constrained):
                 farthest = row_lengths(c) >= largest[piece.numbers].unsqueeze(1)
                 if piece.cut:  # one row, of which this is a part
                     farthest = torch.ones_like(farthest)
-                share = farthest.view(*farthest.shape, *[1] * (c.ndim - 2)) * batch.of_piece(
-                    strengths, c.ndim
-                )
-                piece.write(gradients, batch.piece(piece, gradients) + c.sign() * share)
+                # In the type of c: a truth value times a number would be rounded to float32.
+                signs = c.sign() * farthest.view(*farthest.shape, *[1] * (c.ndim - 2))
+                added = signs * batch.of_piece(strengths, c.ndim)
+                piece.write(gradients, batch.piece(piece, gradients) + added)

@@ -17,21 +17,22 @@ from anchorline.constraints.tpgm_foreach import FreeBatch
 
 
 class TPGM(Constrained):
-    """Every so many steps of the inner optimizer: learns a radius for each parameter on validation batches,
-    and projects the parameters to within it (algorithm 1 of the paper).
+    """After each step of the inner optimizer: projects the parameters to within a radius of each, which it
+    learns on validation batches (algorithm 1 of the paper).
 
     The radius starts at half the smallest norm and stays between 1e-8 and the largest; Adam follows the
     gradient of the validation loss at the projected weights. Validation batches reach it through `validation`
     alone, at construction: no step takes images.
 
     While it learns, a copy of the parameters as the inner optimizer left them is kept; gradients are gone
-    afterwards.
+    afterwards. It equals the released code in recorded trainings (`tests/constraints/test_tpgm.py`).
 
     Args:
         optimizer, named_parameters, where: see `Constrained`.
         validation: gives the loss of the next batch of validation images, with its graph.
-        every: steps of the inner optimizer between projections.
-        iterations: validation batches at each.
+        every: radii are learned at the first step and at each so many after it; the steps between project
+            to within the radii as they are.
+        iterations: validation batches at each learning.
         radius_lr: Adam's rate for the radii, in units of the norm.
         norm: "mars", each row by its absolute sum, or "l2", each parameter by its Euclidean norm.
     """
@@ -67,11 +68,18 @@ class TPGM(Constrained):
 
     def _after(self, active: list[Held]) -> None:
         trained = [one for one in self._held if one.parameter.requires_grad]
+        if not trained:
+            return
         for one in trained:
-            taken = self.state[one.parameter].setdefault("taken", torch.tensor(0.0))
-            taken += 1
-        if trained and int(self.state[trained[0].parameter]["taken"]) % self.every == 0:
-            self._learn([FreeBatch(batch, self.state, self.norm) for batch in self._batches_of(trained)])
+            self.state[one.parameter].setdefault("taken", torch.tensor(0.0))
+        learning = int(self.state[trained[0].parameter]["taken"]) % self.every == 0
+        for one in trained:
+            self.state[one.parameter]["taken"] += 1
+        batches = [FreeBatch(batch, self.state, self.norm, learning) for batch in self._batches_of(trained)]
+        if learning:
+            self._learn(batches)
+        for batch in batches:
+            batch.project()
 
     def _learn(self, batches: list[FreeBatch]) -> None:
         for _ in range(self.iterations):
@@ -82,6 +90,4 @@ class TPGM(Constrained):
                 self.validation().backward()  # type: ignore[no-untyped-call]
             for batch in batches:
                 batch.learn([float(self.param_groups[one.group]["radius_lr"]) for one in batch.batch.held])
-        for batch in batches:
-            batch.project()
         self.zero_grad()

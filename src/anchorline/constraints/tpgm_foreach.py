@@ -15,12 +15,19 @@ from anchorline.constraints.shards import local
 
 
 class FreeBatch:
-    """Parameters as the inner optimizer left them, and their radii."""
+    """Parameters as the inner optimizer left them, and their radii.
 
-    def __init__(self, batch: Batch, states: Mapping[Tensor, dict[str, Any]], norm: Norm) -> None:
+    Radii are bounded by norms as they are; EPS is in what they are divided by alone. So a radius at its
+    largest is below the norm that it is compared with, and has a gradient there (as in the released code).
+    """
+
+    def __init__(
+        self, batch: Batch, states: Mapping[Tensor, dict[str, Any]], norm: Norm, learning: bool
+    ) -> None:
+        """`learning`: projected more than once, and always from where the inner optimizer left them."""
         self.batch, self.norm = batch, norm
         self.states = [states[one.parameter] for one in batch.held]
-        self.free = [parameter.detach().clone() for parameter in batch.parameters]
+        self.free = [p.detach().clone() if learning else p for p in batch.parameters]
         self.totals, largest, smallest = self._totals()
         for one, state, least in zip(batch.held, self.states, smallest.unbind(), strict=True):
             if "radius" not in state:
@@ -31,7 +38,7 @@ class FreeBatch:
         self._put(torch.stack([state["radius"] for state in self.states]))
 
     def _put(self, radii: Tensor) -> None:
-        self.radii = torch.minimum(radii.clamp(min=SMALLEST), self.largest)
+        self.radii = torch.minimum(radii, self.largest).clamp(min=SMALLEST)
         for state, radius in zip(self.states, self.radii.unbind(), strict=True):
             state["radius"] = radius.clone()
 
@@ -50,12 +57,12 @@ class FreeBatch:
         total = told[:, 0].sum(0)
         if self.norm == "l2":
             total = total.sqrt()
-            return total, total + EPS, total + EPS
+            return total, total, total
         cut = torch.zeros_like(total, dtype=torch.bool) if batch.shards.whole else batch.shards.cut_rows
         return (
             total,
-            torch.where(cut, total, told[:, 1].amax(0)) + EPS,
-            torch.where(cut, total, told[:, 2].amin(0)) + EPS,
+            torch.where(cut, total, told[:, 1].amax(0)),
+            torch.where(cut, total, told[:, 2].amin(0)),
         )
 
     def _pieces(self) -> Iterable[tuple[Piece, Tensor, Tensor, Tensor]]:

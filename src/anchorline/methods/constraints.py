@@ -107,8 +107,8 @@ class ByTPGM(Constraint):
     """Radii learned on batches of val (`anchorline.constraints.TPGM`).
 
     Attributes:
-        every: steps between projections.
-        iterations: batches of val at each.
+        every: radii are learned at the first step and at each so many after it; all steps project.
+        iterations: batches of val at each learning.
         radius_lr: Adam's rate for the radii.
         norm: "mars", each row by its absolute sum, or "l2", each tensor by its Euclidean norm.
     """
