@@ -57,7 +57,7 @@ def test_it_encodes_class_names(directory):
     assert not torch.equal(vectors[0], vectors[1])
 
 
-@pytest.mark.parametrize("tunable", [Programs(width=0, start_from="zero"), Prompt(), BothTowers()])
+@pytest.mark.parametrize("tunable", [Programs(width=0, start_from="zero"), Prompt(ending=""), BothTowers()])
 def test_its_inputs_can_be_trained(directory, tunable):
     encoder = load_encoder(f"local-dir:{directory}", "cpu")
     classes = ("cat", "dog")

@@ -204,9 +204,11 @@ METHODS: Table[Method] = Table(
             about='the words "a photo of a" as vectors that are learned; encoder and images stay',
             tunable=Prompt(),
             objective=CrossEntropy(),
-            training=Training(epochs=_EPOCHS),
-            search=(("training.lr", (3e-4, 1e-3, 3e-3, 1e-2)),),
-            captions="single",
+            training=Training(
+                epochs=_EPOCHS, optimizer="sgd", weight_decay=5e-4, augmentation="crop", max_grad_norm=0.0
+            ),
+            search=(("training.lr", (2e-3, 2e-2, 2e-1, 2.0)),),
+            captions="a photo of a {}.",
             source="Zhou et al. 2022, arXiv 2109.01134",
         ),
         Method(

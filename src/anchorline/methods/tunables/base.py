@@ -19,6 +19,7 @@ from anchorline.methods.tunables.linear_probe import LinearHead, fit_head
 from anchorline.methods.tuned import TunableModel
 
 _WORDS = 256  # encoded at a time
+_FEATURES = 2  # dimensions of a batch of them
 
 # The captions that compete: the mean over the templates of each class (None), one template of each, or pairs
 # of class and template, int64 [P, 2].
@@ -126,12 +127,12 @@ class AdaptedModel(TunableModel):
         return self.encoder.logit_scale * vectors, vectors.new_zeros(len(vectors))
 
     def forward(self, x: Tensor, captions: Captions = None) -> Tensor:
-        """Logits [N, C] of pixels, or of image features [N, D] if those do not change."""
+        """Logits [N, C] of pixels [N, 3, H, W] in [0, 1], or of features [N, D] if those do not change."""
         return self.logits(x, self.classifier(captions))
 
     def logits(self, x: Tensor, classifier: tuple[Tensor, Tensor]) -> Tensor:
         """The same with a classifier that is at hand."""
-        features = self.features(x) if self.changes_images else x
+        features = x if x.ndim == _FEATURES else self.features(x)
         weight, bias = classifier
         with torch.autocast(x.device.type, enabled=False):  # in bf16 a logit of 30 is off by 0.1
             return features.float() @ weight.float().T + bias.float()

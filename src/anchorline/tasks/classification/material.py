@@ -57,12 +57,18 @@ class Material:
             found += sum(self._features(images).seconds for images in (self.suite.train, self.suite.val))
         return found
 
+    @property
+    def learns_from_pixels(self) -> bool:
+        """Whether images of train pass the image tower at each step: it is trained, or they are augmented."""
+        training = self.method.training
+        return self.method.tunable.changes_images or bool(training and training.augmentation != "none")
+
     def prepare(self) -> None:
         """Decode and encode, so that training alone is timed afterwards."""
-        if self.method.tunable.changes_images:
-            for images in (self.suite.train, self.suite.val):
-                bar = self.narrator.bar(f"{images.name}, decoding")
-                self.store.pixels(self.encoder.geometry, images, bar)
+        train, val = self.suite.train, self.suite.val
+        for images in [train] * self.learns_from_pixels + [val] * self.method.tunable.changes_images:
+            bar = self.narrator.bar(f"{images.name}, decoding")
+            self.store.pixels(self.encoder.geometry, images, bar)
         self.pretrained  # noqa: B018 (kept)
 
     def examples(self, images: ImageSet, pixels: bool) -> Examples:

@@ -15,13 +15,15 @@ from anchorline.methods.tunables import AdaptedModel
 from anchorline.methods.tunables.base import Captions
 from anchorline.training.augmentation import augment
 
+_PIXELS = 4  # dimensions of images
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
     """What a loop reads.
 
     Attributes:
-        inputs: uint8 pixels [M, H, W, 3], or float32 features [M, D] for what leaves images alone.
+        inputs: uint8 pixels [M, H, W, 3]; or float32 features [M, D] for what leaves images alone.
         labels: int64 [N].
         rows: the inputs that are examples, int64 [N]; None: all, N = M. What is no example is never read, so
             that part of a set on disk takes no memory.
@@ -33,6 +35,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def pixels(self) -> bool:
+        """Whether the inputs are pixels; else they are features."""
+        return self.inputs.ndim == _PIXELS
 
     def __getitem__(self, chosen: Tensor | slice) -> Tensor:
         """The inputs of some examples, by their numbers."""
@@ -65,7 +72,7 @@ class Classification:
 
     def batch(self, chosen: Tensor, seeds: list[int], step: int, mine: slice) -> tuple[Tensor, Captions]:
         inputs = self.train[chosen[mine]]
-        if self.model.changes_images and self.augmentation != "none":
+        if self.train.pixels and self.augmentation != "none":
             inputs = augment(inputs, self.augmentation, seeds[mine])
         captions, _ = self._captions(self.train.labels[chosen], seeds, step)
         return self._ready(inputs), captions
@@ -112,4 +119,4 @@ class Classification:
 
     def _ready(self, inputs: Tensor) -> Tensor:
         inputs = inputs.to(self.device)
-        return as_images(inputs, inputs.device) if self.model.changes_images else inputs
+        return as_images(inputs, inputs.device) if inputs.ndim == _PIXELS else inputs

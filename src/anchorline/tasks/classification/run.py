@@ -165,7 +165,7 @@ class Run:
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         problem = Classification(
             adaptation, method.objective, method.training.augmentation,
-            train=self._material.examples(self.suite.train, adaptation.changes_images),
+            train=self._material.examples(self.suite.train, self._material.learns_from_pixels),
             val=self._material.examples(self.suite.val, adaptation.changes_images),
         )  # fmt: skip
         trained = train(
