@@ -49,7 +49,7 @@ def step_of(row: str, encoder_name: str, batch: int) -> Callable[[], None]:
         for _ in range(2)
     )
     optimizer = method.constraint.wrap(
-        optimizer_of(adaptation, method.training),
+        optimizer_of(adaptation, method.training, method.constraint),
         adaptation,
         lambda: F.cross_entropy(adaptation(val_images), val_labels),
     )

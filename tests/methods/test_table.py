@@ -44,6 +44,18 @@ def test_the_table():
     assert len(budgets) == len(trials) == 1  # the same for every method
 
 
+def test_weight_decays_of_held_rows_are_the_released_ones():
+    """Of the free head; held weights have none. Li et al.: train.sh, --weight_decay_rate2 of L2-SP (commit
+    1426356 of holyseven/TransferLearningClassification). TPGM: main_finetune.py (8d18db0). Gouk et al., FTP,
+    SPD: no decay at all (henrygouk/mars-finetuning 3e7cd2c, GT-RIPL/FTP 1f8dd44, GT-RIPL/Selective-
+    Projection-Decay b377695)."""
+    held = {name: row.training for name, row in METHODS.items() if row.constraint.holds}
+    assert {name: training.weight_decay for name, training in held.items()} == {
+        "l2-sp": 0.01, "mars-sp": 0.0, "tpgm": 5e-4, "ftp": 0.0, "spd": 0.0,
+    }  # fmt: skip
+    assert not any(training.decay_held for training in held.values())
+
+
 def test_an_unknown_method_names_those_that_exist(tiny_encoder, colours):
     with pytest.raises(UserError, match=r"unknown method 'probe'.*zero-shot, .*linear-probe"):
         adapt(tiny_encoder, colours, "probe")

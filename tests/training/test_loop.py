@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 
 from anchorline import METHODS, Encoder, FeatureStore, Suite, UserError, adapt
 from anchorline.errors import DivergedError
-from anchorline.methods.constraints import Unconstrained
+from anchorline.methods.constraints import ByL2SP, Constraint, Unconstrained
+from anchorline.methods.constraints import choices as CONSTRAINTS
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import CrossEntropy
 from anchorline.methods.settings import override
@@ -203,13 +204,46 @@ def test_seeds_of_near_numbers_are_far_apart():
 
 def test_optimizers(tiny_encoder, colours):
     adaptation = Head().start(pretrained(tiny_encoder, colours))
-    adamw = optimizer_of(adaptation, Training(betas=(0.8, 0.95), eps=1e-6, weight_decay=0.3, lr=0.1))
+    adamw = optimizer_of(
+        adaptation, Training(betas=(0.8, 0.95), eps=1e-6, weight_decay=0.3, lr=0.1), Unconstrained()
+    )
     assert isinstance(adamw, torch.optim.AdamW)
     assert adamw.param_groups[0]["betas"] == (0.8, 0.95)
     assert adamw.param_groups[0]["weight_decay"] == 0.3
-    sgd = optimizer_of(adaptation, Training(optimizer="sgd", betas=(0.8, 0.95)))
+    sgd = optimizer_of(adaptation, Training(optimizer="sgd", betas=(0.8, 0.95)), Unconstrained())
     assert isinstance(sgd, torch.optim.SGD)
     assert sgd.param_groups[0]["momentum"] == 0.8
+
+
+def after_a_step_without_gradients(
+    encoder: Encoder, suite: Suite, constraint: Constraint, training: Training
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Trained parameters before and after it, by what the constraint is wrapped around: what has moved,
+    decay has moved."""
+    model = ImageTower().start(pretrained(encoder, suite))
+    optimizer = optimizer_of(model, training, constraint)
+    before = model.tuned()
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+    optimizer.step()
+    return before, model.tuned()
+
+
+@pytest.mark.parametrize("inner", ["adamw", "sgd"])
+@pytest.mark.parametrize("constraint", [c for c in CONSTRAINTS.values() if c.holds], ids=lambda c: c.name)
+def test_held_weights_have_no_decay_to_zero(constraint, inner, tiny_encoder, colours):
+    training = Training(lr=0.1, weight_decay=0.3, optimizer=inner)
+    before, after = after_a_step_without_gradients(tiny_encoder, colours, constraint, training)
+    for name in before:
+        decay = 1.0 if name.startswith("tower.") else 1 - 0.1 * 0.3
+        torch.testing.assert_close(after[name], decay * before[name], msg=name)
+
+
+def test_held_weights_decay_where_it_is_asked_for(tiny_encoder, colours):
+    training = Training(lr=0.1, weight_decay=0.3, decay_held=True)
+    before, after = after_a_step_without_gradients(tiny_encoder, colours, ByL2SP(), training)
+    for name in before:
+        torch.testing.assert_close(after[name], (1 - 0.1 * 0.3) * before[name], msg=name)
 
 
 @pytest.mark.parametrize("name", ["none", "flip", "crop"])

@@ -100,7 +100,7 @@ def test_training_steps(replay):
     )
     assert row.training.weight_decay == replay.hyper["text"]["weight_decay"]
     assert row.training.max_grad_norm == 0
-    optimizer = optimizer_of(replay.model, row.training)
+    optimizer = optimizer_of(replay.model, row.training, row.constraint)
     text, frame = optimizer.param_groups
     assert (tuple(frame["betas"]), frame["eps"]) == ((0.9, 0.999), 1e-8)
     assert (tuple(text["betas"]), text["eps"]) == ((0.9, 0.98), 1e-6)

@@ -24,7 +24,7 @@ from anchorline.methods.table import Method
 from anchorline.suites.suite import Suite
 from anchorline.version import __version__, commit
 
-FORMAT = 2  # raise it when the same request would no longer give the same classifier
+FORMAT = 3  # raise it when the same request would no longer give the same classifier
 CONFIGURATION, TENSORS = "config.json", "tuned.safetensors"
 
 

@@ -29,7 +29,9 @@ class Training:
         lr: peak learning rate.
         optimizer: torch's AdamW, or SGD with momentum betas[0].
         betas, eps: of AdamW.
-        weight_decay: decoupled, on everything that is trained, unless a tunable says otherwise.
+        weight_decay: towards zero, of AdamW decoupled, on everything that is trained, unless a tunable says
+            otherwise.
+        decay_held: also on what a constraint holds, which is pulled to its pre-trained values already.
         warmup_fraction: share of the steps over which the rate rises linearly.
         schedule: what takes it to zero over the steps after the warm-up: half a cosine, or "poly",
             (1 - t / T) ** 0.9.
@@ -49,6 +51,7 @@ class Training:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
+    decay_held: bool = False
     warmup_fraction: float = 0.1
     schedule: Schedule = "cosine"
     augmentation: Augmentation = "none"

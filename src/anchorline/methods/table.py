@@ -116,21 +116,23 @@ METHODS: Table[Method] = Table(
             source="Wortsman et al. 2022, arXiv 2109.01903",
         ),
         *(
+            # Held weights have no decay to zero; the head, which is free, has that of the released code.
             Method(
                 name=name,
                 about=about,
                 tunable=ImageTower(),
                 objective=CrossEntropy(),
                 constraint=constraint,
-                training=_TOWER,
+                training=replace(_TOWER, weight_decay=head_decay),
                 search=search,
                 source=source,
             )
-            for name, about, constraint, search, source in (
+            for name, about, constraint, head_decay, search, source in (
                 (
                     "l2-sp",
                     "fine-tuning with a penalty on the squared distance from the pre-trained weights",
                     ByL2SP(),
+                    0.01,
                     (_HELD_RATES, ("constraint.strength", (1e-2, 1.0))),
                     "Li et al. 2018, arXiv 1802.01483",
                 ),
@@ -138,6 +140,7 @@ METHODS: Table[Method] = Table(
                     "mars-sp",
                     "fine-tuning with a penalty on the farthest row of each tensor",
                     ByMARSSP(),
+                    0.0,
                     (_HELD_RATES, ("constraint.strength", (1e-4, 1e-2))),
                     "Gouk et al. 2021, arXiv 2002.08253",
                 ),
@@ -145,6 +148,7 @@ METHODS: Table[Method] = Table(
                     "tpgm",
                     "fine-tuning within a radius of the pre-trained weights, which is learned on val",
                     ByTPGM(),
+                    5e-4,
                     _TOWER_RATES,
                     "Tian et al. 2023, arXiv 2303.10720",
                 ),
@@ -152,6 +156,7 @@ METHODS: Table[Method] = Table(
                     "ftp",
                     "fine-tuning within a radius of the pre-trained weights, which is learned on train",
                     ByFTP(),
+                    0.0,
                     (_HELD_RATES, ("constraint.k", (0.0, 1.0))),
                     "Tian et al. 2023, arXiv 2310.19182",
                 ),
@@ -159,6 +164,7 @@ METHODS: Table[Method] = Table(
                     "spd",
                     "fine-tuning that decays those tensors whose gradient pulls back to their first values",
                     BySPD(),
+                    0.0,
                     (_HELD_RATES, ("constraint.strength", (0.3, 1.0))),
                     "Tian et al. 2024, arXiv 2411.01713",
                 ),

@@ -130,7 +130,8 @@ class _Loop:
         self.per_epoch = len(problem) // self.batch
         self.steps = training.epochs * self.per_epoch
         try:
-            optimizer = constraint.wrap(optimizer_of(self.tuned, training), self.tuned, self._val_loss)
+            inner = optimizer_of(self.tuned, training, constraint)
+            optimizer = constraint.wrap(inner, self.tuned, self._val_loss)
         except ValueError as error:
             raise UserError(f"{constraint.name}: {error}") from error
         self.peaks = [group["lr"] for group in optimizer.param_groups]

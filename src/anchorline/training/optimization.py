@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer
 
+from anchorline.methods.constraints import Constraint
 from anchorline.methods.hyperparameters import Schedule, Training
 from anchorline.methods.tuned import TunableModel
 from anchorline.training.optimizers import KINDS, Together
 
 
-def optimizer_of(model: TunableModel, training: Training) -> Optimizer:
-    """The optimizer of a model's parameter groups.
+def optimizer_of(model: TunableModel, training: Training, constraint: Constraint) -> Optimizer:
+    """The optimizer of a model's parameter groups, around which `constraint` is then wrapped.
 
     A group may name an optimizer of its own ("optimizer": one of `KINDS`) and settings of it; the others have
-    those of the training.
+    those of the training. What is held has no decay, unless the training says so.
     """
+    groups = model.groups(training.lr)
+    if constraint.holds and not training.decay_held:
+        anchors, own = model.anchors(), model.named_parameters()
+        held = {parameter for name, parameter in own if name in anchors}
+        groups = [part for group in groups for part in _without_decay(group, held)]
     by_kind: dict[str, list[dict[str, Any]]] = {}
-    for group in model.groups(training.lr):
-        own = dict(group)
-        by_kind.setdefault(own.pop("optimizer", training.optimizer), []).append(own)
-    parts = [_optimizer(kind, groups, training) for kind, groups in by_kind.items()]
+    for group in groups:
+        own_group = dict(group)
+        by_kind.setdefault(own_group.pop("optimizer", training.optimizer), []).append(own_group)
+    parts = [_optimizer(kind, together, training) for kind, together in by_kind.items()]
     return parts[0] if len(parts) == 1 else Together(parts)
 
 
@@ -37,6 +45,15 @@ def _optimizer(kind: str, groups: list[dict[str, Any]], training: Training) -> O
     return KINDS[kind](
         groups, lr=training.lr, betas=training.betas, eps=training.eps, weight_decay=decay, fused=fused
     )
+
+
+def _without_decay(group: dict[str, Any], held: Collection[nn.Parameter]) -> list[dict[str, Any]]:
+    """The held parameters of a group, which then have no weight decay, and the others."""
+    parts = [
+        {**group, "params": [p for p in group["params"] if p in held], "weight_decay": 0.0},
+        {**group, "params": [p for p in group["params"] if p not in held]},
+    ]
+    return [part for part in parts if part["params"]]
 
 
 def rate_at(step: int, steps: int, warmup: float, schedule: Schedule = "cosine") -> float:

@@ -10,6 +10,7 @@ import torch
 from anchorline import Encoder, UserError
 from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.encoders.text_tower import TextTower
+from anchorline.methods.constraints import Unconstrained
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.settings import from_json, to_json
 from anchorline.methods.table import METHODS
@@ -92,7 +93,7 @@ def test_a_learnt_size_starts_at_the_whole_and_has_a_gradient():
 )
 def test_every_choice_trains_a_frame(tiny_encoder, choices):
     adaptation = reprogrammed(tiny_encoder, width=0.125, **choices)
-    optimizer = optimizer_of(adaptation, Training(lr=1e-3))
+    optimizer = optimizer_of(adaptation, Training(lr=1e-3), Unconstrained())
     before = adaptation.tuned()
     adaptation(torch.rand(4, 3, 32, 32)).logsumexp(1).mean().backward()
     optimizer.step()

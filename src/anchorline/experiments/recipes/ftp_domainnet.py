@@ -16,7 +16,7 @@ github.com/PotatoTian/TPGM, commit 8d18db0, folder DomainNet_ResNet_Exp:
     schedule          half a cosine, no warm-up                     main_finetune.py of both
     augmentation      random crop scaled to 224 pixels, mirrored    FTP, datasets/__init__.py
     fine-tune         rate 1e-3, weight decay 5e-4                  TPGM, README; FTP, main_finetune.py
-    tpgm              rate 1e-2, a projection a step                TPGM, README, --proj_freq 1
+    tpgm              rate 1e-2, decay 5e-4, a learning a step      TPGM, README and main_finetune.py
     ftp               rate 1e-2, no decay, k 1, head free           FTP, README and main_finetune.py
 
 With a tenth of Real (benchmark `domainnet-10`) the FTP README gives rate 1e-1 and 150 epochs. Other
@@ -89,7 +89,12 @@ def methods() -> list[Method]:
     return [
         find_method("linear-probe"),
         replace(find_method("fine-tune"), training=replace(_SGD, lr=1e-3, weight_decay=5e-4), search=()),
-        replace(find_method("tpgm"), training=held, constraint=ByTPGM(every=1), search=()),
+        replace(
+            find_method("tpgm"),
+            training=replace(held, weight_decay=5e-4, decay_held=True),
+            constraint=ByTPGM(every=1),
+            search=(),
+        ),
         replace(find_method("ftp"), training=held, constraint=ByFTP(k=1.0), search=()),
     ]
 

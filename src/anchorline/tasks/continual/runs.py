@@ -18,7 +18,7 @@ from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.methods import ContinualMethod
 from anchorline.version import __version__, commit
 
-FORMAT = 2  # raise it when the same request would no longer give the same figures
+FORMAT = 3  # raise it when the same request would no longer give the same figures
 FILE = "sequence.json"
 
 

@@ -23,7 +23,7 @@ from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
 from anchorline.version import __version__, commit
 
-FORMAT, TASK = 2, "segmentation"  # raise the first when the same request would no longer give the same
+FORMAT, TASK = 3, "segmentation"  # raise the first when the same request would no longer give the same
 
 
 @dataclass(frozen=True, eq=False)
