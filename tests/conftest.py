@@ -6,21 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import open_clip
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 
 from anchorline import Encoder, Suite, load_encoder
-
-TINY = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "patch_size": 8, "head_width": 16},
-    "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 24, "heads": 2, "layers": 2},
-}
-COLOURS = {"blue": (30, 40, 220), "green": (30, 200, 40), "red": (220, 40, 30)}
+from tests.helpers.tiny import COLOURS, TINY, write_images
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,15 +41,6 @@ def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_directory: Path) -> Encoder:
     return load_encoder(f"local-dir:{tiny_directory}", "cpu")
-
-
-def write_images(folder: Path, colour: tuple[int, int, int], count: int, seed: int) -> None:
-    """Noisy images of one colour."""
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
-    for i in range(count):
-        pixels = np.array(colour) + rng.normal(0, 40, (36, 40, 3))
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{i:02d}.png")
 
 
 @pytest.fixture(scope="session")

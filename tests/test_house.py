@@ -27,7 +27,12 @@ STAGES = (
     ("anchorline.evaluation",),
     ("anchorline.registry",),
     ("anchorline.report",),
-    ("anchorline.tasks.comparison",),
+    (
+        "anchorline.tasks.comparison",
+        "anchorline.tasks.claiming",
+        "anchorline.tasks.facts",
+        "anchorline.tasks.readable",
+    ),
     ("anchorline.tasks.classification",),
     ("anchorline.tasks.segmentation", "anchorline.tasks.continual"),
     ("anchorline.experiments",),

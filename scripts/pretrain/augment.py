@@ -13,7 +13,7 @@ GRIDS = (16, 20, 24, 32)  # pixels a side
 
 
 def paint(ink: Tensor, colour: Tensor, rng: torch.Generator) -> Tensor:
-    """Draws coverage uint8 [A, 64, 64] and RGBA uint8 [B, 64, 64, 4] on paper: float [A + B, 3, 64, 64].
+    """Draws coverage uint8 [A, 64, 64] and RGBA uint8 [B, 64, 64, 4] on paper: [A + B, 3, 64, 64] in [0, 1].
 
     Two thirds of the drawings in ink stay black on white; the others get inks and papers at random. Shapes
     are moved, turned, bent, thickened, hollowed out, filled, laid on a disc and turned to pixels, so that no
@@ -22,7 +22,7 @@ def paint(ink: Tensor, colour: Tensor, rng: torch.Generator) -> Tensor:
     drawn = [_ink(ink.float().unsqueeze(1) / 255, rng)] if len(ink) else []
     if len(colour):
         drawn.append(_colour(colour.permute(0, 3, 1, 2).float() / 255, rng))
-    return (torch.cat(drawn) - MEAN) / STD
+    return torch.cat(drawn).clamp(0, 1)
 
 
 def _ink(cover: Tensor, rng: torch.Generator) -> Tensor:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from embed_captions import TEMPLATES
 from open_clip.model import CLIPTextCfg, _build_text_tower
 from open_clip.tokenizer import SimpleTokenizer
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 DIM, BATCH, HELD_OUT = 384, 768, 1000
@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--phrases", type=int, default=1_200_000, help="phrases seen in the whole run")
+    parser.add_argument("--from-tower", type=Path, help="a text tower to start from, at half the rate")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -92,8 +93,12 @@ def main() -> None:
     long = np.flatnonzero(length > SHORT)
     cumulated = caption_weights(args.corpus, len(captions))[pairs[short_captions, 1]].cumsum()
     tower = text_tower()
-    start_from_teacher(tower, np.load(args.corpus / "tokens.npy"))
-    optimizer = torch.optim.AdamW(tower.parameters(), lr=LR, betas=(0.9, 0.98), weight_decay=0.01)
+    if args.from_tower:
+        tower.load_state_dict(load_file(args.from_tower))
+    else:
+        start_from_teacher(tower, np.load(args.corpus / "tokens.npy"))
+    rate = LR / 2 if args.from_tower else LR
+    optimizer = torch.optim.AdamW(tower.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     steps = args.phrases // BATCH
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,

@@ -1,6 +1,7 @@
 """Step 4: trains an image tower against the frozen sentence vectors of step 2. Resumable.
 
-    torchrun --nproc-per-node 2 scripts/pretrain/train_image_tower.py CORPUS OUT --images 2000000
+    torchrun --nproc-per-node 2 scripts/pretrain/train_image_tower.py CORPUS OUT --images 2500000 \
+      --from-tower TOWER
 
 Multi-positive contrastive loss: an image against the captions of its batch and a fresh bank of BANK other
 captions, those that read the same all positive; plus the cosine to its own caption. Images are drawn by the
@@ -22,14 +23,16 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from augment import paint
+from augment import MEAN, STD, paint
+from disturb import disturb
 from open_clip.timm_model import TimmModel
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 SIZE, DIM = 64, 384
 BATCH, BANK = 512, 1024
-LR, WEIGHT_DECAY, WARMUP = 1e-2, 0.05, 0.02  # peak rate; decay; share of warm-up steps
+LR, WEIGHT_DECAY, WARMUP = 1e-2, 0.05, 0.02  # peak rate from scratch; decay; share of warm-up steps
 EMA = 0.998
 SNAPSHOT = 250_000  # images
 
@@ -121,7 +124,10 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--tower", default="regnetx_004", help="a timm model")
-    parser.add_argument("--images", type=int, default=2_000_000, help="images seen in the whole run")
+    parser.add_argument("--images", type=int, default=4_000_000, help="images seen in the whole run")
+    parser.add_argument(
+        "--from-tower", type=Path, help="a tower of an earlier run to start from, at half the rate"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     dist.init_process_group("gloo")
@@ -130,13 +136,18 @@ def main() -> None:
     torch.manual_seed(0)
     corpus = Corpus(args.corpus)
     steps = args.images // BATCH
-    model = image_tower(args.tower).to(memory_format=torch.channels_last)
+    model = image_tower(args.tower)
     scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+    if args.from_tower:
+        model.load_state_dict(load_file(args.from_tower))
+        with safe_open(args.from_tower, "pt") as stored, torch.no_grad():
+            scale.fill_(float(stored.metadata()["scale"]))
+    model = model.to(memory_format=torch.channels_last)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     free = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": [*free, scale], "weight_decay": 0.0}],
-        lr=LR, betas=(0.9, 0.98),
+        lr=LR / 2 if args.from_tower else LR, betas=(0.9, 0.98),
     )  # fmt: skip
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
@@ -166,7 +177,8 @@ def main() -> None:
         draw = step * processes + rank
         numbers, rng = np.random.default_rng([1, draw]), torch.Generator().manual_seed(draw)
         ink, colour, captions = corpus.batch(BATCH // processes, numbers)
-        pixels = paint(ink, colour, rng).contiguous(memory_format=torch.channels_last)
+        pixels = (disturb(paint(ink, colour, rng), rng) - MEAN) / STD
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             features = model(pixels)
         loss = loss_of(features, captions, corpus, scale, rng)

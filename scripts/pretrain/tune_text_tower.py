@@ -5,7 +5,7 @@
 Distillation alone leaves captions a little beside the place where the image tower puts their images. Here
 each caption of a batch must find its image among the batch's (multi-positive softmax at the tower's own
 scale), while the cosine to its teacher vector (the mean over the templates) keeps what it has learnt of
-words that no image has. Takes about twelve minutes on two cores. Writes OUT/text-tuned.safetensors.
+words that no image has. Takes about ten minutes on two cores. Writes OUT/text-tuned.safetensors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from train_image_tower import Corpus, image_tower
 
-BATCH, STEPS, LR, WARMUP = 512, 1500, 5e-4, 40
+BATCH, STEPS, LR, WARMUP = 512, 500, 5e-4, 40
 
 
 @torch.inference_mode()

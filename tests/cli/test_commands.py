@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from open_clip import factory
 
 import anchorline
 from anchorline import METHODS, SUITES
 from anchorline.cli import main
-from tests.conftest import TINY, write_images
+from tests.helpers.tiny import TINY, write_images
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +215,6 @@ def test_names_are_not_taken_for_markup(command, colour_folders, tmp_path, capsy
 
 
 def test_random_weights_are_loud(command, tmp_path, monkeypatch, capsys):
-    from open_clip import factory
 
     monkeypatch.setitem(factory._MODEL_CONFIGS, "ViT-tiny", copy.deepcopy(TINY))
     main([*command, "--encoder", "ViT-tiny", "--method", "zero-shot"])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from anchorline.cli import main
-from tests.conftest import COLOURS, write_images
+from tests.helpers.tiny import COLOURS, write_images
 
 pytest.importorskip("segmentation_models_pytorch")
 

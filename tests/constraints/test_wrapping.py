@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
@@ -80,8 +82,6 @@ def test_a_gradient_scaler_skips_a_step_with_infinite_gradients(kind):
 
 @each
 def test_accelerate_prepares_it(kind):
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
 
     class Model(nn.Module):
         def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,10 @@ from torch import Tensor
 
 from anchorline import AdaptedClassifier, Encoder, FeatureStore, Method, Suite, adapt, load
 from anchorline.classifier.runs import save
-from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.methods.selection import put
 from anchorline.methods.settings import from_json, to_json
 from anchorline.methods.table import Search
-from anchorline.methods.tunables import Programs
+from anchorline.methods.tunables import Pretrained
 from anchorline.suites.images.image_set import ImageSet
 from anchorline.suites.images.sources import Folder
 
@@ -59,7 +58,7 @@ def check_method(method: Method, encoder: Encoder, suite: Suite, tmp_path: Path)
     if method.training:
         check_interrupted(first, suite, logits, tmp_path)
     assert replace(encoder).hash == encoder.hash, "the anchor moved"  # a copy, because hashes are kept
-    if method.tunable.name == "nothing":
+    if not method.tunable.trains:
         assert first.tuned == {}
         assert first.parameters == 0
 
@@ -122,31 +121,33 @@ def check_saved(first: AdaptedClassifier, suite: Suite, store: FeatureStore, run
 
 
 def check_zero_strength(first: AdaptedClassifier, suite: Suite, store: FeatureStore) -> None:
-    """Not trained, or blended all the way back: the untouched encoder (or the probe it starts from)."""
-    method = first.method
-    if method.training:
-        method = put(method, "training.epochs", 0)
-    if isinstance(method.tunable, Programs):  # a frame of no width that starts from nothing
-        for field, value in (("width", 0.0), ("resize", 1.0), ("start_from", "zero")):
-            method = put(method, f"tunable.{field}", value)
-    still = adapt(first.encoder, suite, method, store=store)
-    if getattr(method.tunable, "start_from", "") == "linear-probe":
-        expected = logits_of(adapt(first.encoder, suite, "linear-probe", store=store), suite, store)
-    else:
-        expected = untouched_logits(first, suite, store)
-    torch.testing.assert_close(logits_of(still, suite, store), expected, rtol=1e-4, atol=1e-4)
-    if first.method.blend.name != "none":
+    """Not trained, it is what its tunable starts with; that, and blended all the way back, is the untouched
+    encoder."""
+    method, tunable = first.method, first.method.tunable
+    expected = untouched_logits(first, suite, store)
+    pretrained = Pretrained(first.encoder, first.classes, first.templates, first.captions, first.seed)
+    start = tunable.start(pretrained).tuned()
+    if tunable.starts_untouched:
+        fresh = replace(first, tuned=start, alpha=0.0)
+        torch.testing.assert_close(logits_of(fresh, suite, store), expected, rtol=1e-4, atol=1e-4)
+    if method.training and not tunable.fitted_at_start:
+        still = adapt(first.encoder, suite, put(method, "training.epochs", 0), store=store)
+        assert_same_tensors(still.tuned, start)
+    if method.blend.blends:
         all_the_way = first.at(1.0)
-        expected = untouched_logits(first, suite, store)
         torch.testing.assert_close(logits_of(all_the_way, suite, store), expected, rtol=1e-4, atol=1e-4)
         cosines = all_the_way.cosines(all_the_way.views(store, suite.test))
         torch.testing.assert_close(cosines, expected / first.encoder.logit_scale, rtol=1e-4, atol=1e-5)
 
 
+def assert_same_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
 def untouched_logits(first: AdaptedClassifier, suite: Suite, store: FeatureStore) -> Tensor:
     encoder = first.encoder
-    templates = SINGLE_TEMPLATE if first.method.captions == "single" else encoder.templates
-    captions = encoder.encode_classes(first.classes, templates)
+    captions = encoder.encode_classes(first.classes, first.templates)
     return encoder.logit_scale * store.images(encoder, suite.test).vectors @ captions.T
 
 
@@ -178,9 +179,7 @@ def check_interrupted(first: AdaptedClassifier, suite: Suite, logits: Tensor, tm
     torch.manual_seed(54321)
     resumed = adapt(first.encoder, suite, first.method, store=store, run=run)
     assert torch.equal(logits_of(resumed, suite, store), logits)
-    assert {name: tensor.tolist() for name, tensor in resumed.tuned.items()} == {
-        name: tensor.tolist() for name, tensor in first.tuned.items()
-    }
+    assert_same_tensors(resumed.tuned, first.tuned)
     assert resumed.chosen == first.chosen
     assert not list(run.rglob("checkpoint*"))
     again = adapt(first.encoder, suite, first.method, store=store, run=run, narrator=Interrupting(1))

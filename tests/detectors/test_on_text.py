@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 
@@ -20,7 +19,8 @@ from anchorline import Encoder, load_encoder
 from anchorline.detectors import Arrays, FitData, fit_all, local_scores, nouns, patch_features
 from anchorline.detectors.evidence import take
 from anchorline.detectors.on_text import gl_mcm, mined, neglabel
-from tests.detectors.test_table import (
+from anchorline.detectors.patches import _raw
+from tests.helpers.detected import (
     CAPTIONS,
     EASY,
     HARD,
@@ -34,14 +34,6 @@ from tests.detectors.test_table import (
 )
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def all_words(few_words: None) -> Iterator[None]:
-    """Here the words cost nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchorline.detectors.on_text.nouns", nouns)
-        yield
 
 
 def test_neglabel_by_hand() -> None:
@@ -168,7 +160,6 @@ def bundled() -> Encoder:
 
 @torch.no_grad()
 def test_patches_of_the_bundled_encoder_average_to_the_image_feature(bundled: Encoder) -> None:
-    from anchorline.detectors.patches import _raw
 
     images = F.interpolate(standardised(bundled), 64)
     places = _raw(bundled.image_tower, images)

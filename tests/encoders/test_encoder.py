@@ -12,13 +12,15 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from huggingface_hub import constants
+from open_clip import factory, pretrained
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from anchorline import Encoder, UserError, load_encoder
 from anchorline.encoders.captions import GENERAL_TEMPLATES
 from anchorline.suites.images.decode import decode_image
-from tests.conftest import TINY
+from tests.helpers.tiny import TINY
 
 WEIGHTS, CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
 TAGGED = "ViT-tiny"  # TINY under a name, as if open_clip knew it
@@ -73,7 +75,6 @@ def assert_like_open_clip(encoder: Encoder) -> None:
 @pytest.fixture
 def tagged(tiny_directory, monkeypatch):
     """The tiny architecture, known to open_clip by name, with weights under two tags."""
-    from open_clip import factory, pretrained
 
     file = str(tiny_directory / WEIGHTS)
     tags = {"plain": {"file": file}, "quick": {"file": file, "quick_gelu": True}}
@@ -227,7 +228,6 @@ def test_an_unknown_device(tiny_directory):
 
 @pytest.mark.parametrize("name", ["ViT-B-32:openai", "hf-hub:nobody/nothing"])
 def test_without_a_network_it_is_said_what_works(name, tmp_path, monkeypatch):
-    from huggingface_hub import constants
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # read when huggingface_hub is imported
@@ -236,3 +236,24 @@ def test_without_a_network_it_is_said_what_works(name, tmp_path, monkeypatch):
     assert f"encoder {name} could not be loaded (HF_HUB_OFFLINE is set)" in message
     works = message.partition("without a network these work:")[2]
     assert all(one in works for one in ("pictogram-clip", "local-dir:DIR", "MODEL:FILE"))
+
+
+def test_in_bfloat16_by_its_name():
+    bundled = load_encoder("pictogram-clip", "cpu")
+    half = load_encoder("pictogram-clip@bf16", "cpu")
+    assert (half.name, half.hash) == ("pictogram-clip@bf16", bundled.hash)
+    assert half.preprocessing != bundled.preprocessing  # so that stored features and runs are told apart
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    ours, theirs = half.encode_images(pixels), bundled.encode_images(pixels)
+    assert ours.dtype == torch.float32
+    assert 1e-5 < (ours - theirs).abs().max() < 0.02
+
+
+def test_features_are_those_of_a_plain_loop():
+    """Channels last and batches of another size change the sixth digit at most."""
+    bundled = load_encoder("pictogram-clip", "cpu")
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 64, 64, 3), np.uint8)
+    plain = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255
+    with torch.no_grad():
+        expected = bundled.model.encode_image(bundled.standardise(plain), normalize=True)
+    torch.testing.assert_close(bundled.encode_images(pixels), expected, rtol=0, atol=1e-5)

@@ -13,7 +13,7 @@ from anchorline import load_encoder
 from anchorline.encoders.captions import SINGLE_TEMPLATE
 from anchorline.encoders.text_tower import TextTower
 from anchorline.methods.tunables import BothTowers, Pretrained, Programs, Prompt
-from tests.conftest import TINY
+from tests.helpers.tiny import TINY
 
 transformers = pytest.importorskip("transformers")
 
@@ -57,7 +57,7 @@ def test_it_encodes_class_names(directory):
     assert not torch.equal(vectors[0], vectors[1])
 
 
-@pytest.mark.parametrize("tunable", [Programs(width=0, resize=1, start_from="zero"), Prompt(), BothTowers()])
+@pytest.mark.parametrize("tunable", [Programs(width=0, start_from="zero"), Prompt(ending=""), BothTowers()])
 def test_its_inputs_can_be_trained(directory, tunable):
     encoder = load_encoder(f"local-dir:{directory}", "cpu")
     classes = ("cat", "dog")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from anchorline.encoders.text_tower import TextTower
-from tests.conftest import TINY
+from tests.helpers.tiny import TINY
 
 TEXTS = ["a photo of a cat", "", "a rather long caption of a dog that sits beside a cat", "dog"]
 LAYOUTS = {

@@ -1,10 +1,21 @@
 """The rule for --out: new, empty, or the same kind about the same things."""
 
+import subprocess
+import sys
+
 import pytest
 
 from anchorline.engine.directories import MARKER, Named, claim_directory
 from anchorline.errors import UserError
 
+WORKER = """
+import sys, time
+from pathlib import Path
+from anchorline.engine.locks import Lock
+assert Lock(Path(sys.argv[1])).take()
+print("taken", flush=True)
+time.sleep(60)
+"""
 ABOUT = {"suite": Named("birds", "01"), "encoder": Named("clip", "02")}
 
 
@@ -69,3 +80,25 @@ def test_what_earlier_versions_left_is_known(tmp_path):
     claim(tmp_path, before=lambda _: ("comparison", ABOUT))
     with pytest.raises(UserError, match="not birds"):
         claim(tmp_path, about={"suite": Named("birds", "09")})
+
+
+def test_nothing_is_replaced_beneath_a_living_command(claimed):
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(claimed / "runs" / "ours" / "config.json")],
+                              stdout=subprocess.PIPE)  # fmt: skip
+    try:
+        assert worker.stdout.readline() == b"taken\n"
+        other = {**ABOUT, "suite": Named("birds", "03")}
+        with pytest.raises(UserError, match=rf"cannot be replaced while process {worker.pid} on"):
+            claim(claimed, about=other, overwrite=True)
+        assert (claimed / "results.csv").exists()
+    finally:
+        worker.kill()
+        worker.wait()
+    claim(claimed, about=other, overwrite=True)
+    assert not (claimed / "results.csv").exists()
+
+
+def test_a_link_to_nothing(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="link is a link to nothing"):
+        claim(tmp_path / "link")

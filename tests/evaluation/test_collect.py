@@ -51,6 +51,18 @@ def test_only_the_classes_of_a_set_compete(tiny_encoder):
     assert mcm(restricted.cosines)[0].item() == pytest.approx(1 / (1 + math.exp(-0.8)))
 
 
+def test_with_all_classes_competing_where_some_shifts_have_a_part(tiny_encoder):
+    """As the released scripts of the Reprogrammer measure ImageNet-A and -R."""
+    classifier, labels = classifier_on(tiny_encoder), [1, 2, 1]
+    vectors = FeaturePair(*[torch.tensor([[9.0, 1, 0], [0, 0, 9], [9, 2, 0]])] * 2)
+    whole, part = (outputs_of(classifier, images("x", labels, columns=c), vectors) for c in (None, (1, 2)))
+    found = values(
+        accuracies(evaluation({"test": whole, "whole": whole, "part": part})), "accuracy_among_all"
+    )
+    assert found == {"whole": pytest.approx(100 / 3), "part": pytest.approx(100 / 3)}
+    assert values(accuracies(evaluation({"test": whole, "whole": whole})), "accuracy_among_all") == {}
+
+
 # Newcombe 1998, Statistics in Medicine 17, table I, method 3.
 @pytest.mark.parametrize(
     ("right", "n", "low", "high"),

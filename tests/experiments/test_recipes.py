@@ -25,7 +25,7 @@ from anchorline.methods.hyperparameters import Training
 from anchorline.report.published import COLUMNS, Published
 from anchorline.suites.benchmarks import BENCHMARKS
 from anchorline.suites.benchmarks.replicas import domainnet, imagenet, voc
-from anchorline.tasks.classification import comparing
+from anchorline.tasks.classification import writing
 
 COMPARISONS = ("reprogrammer-cifar10", "reprogrammer-imagenet", "ftp-domainnet", "ftp-imagenet")
 
@@ -57,7 +57,7 @@ def brief(replicas, monkeypatch) -> None:
 def test_a_comparison_runs_whole_at_tiny_scale(name, tmp_path, capsys, monkeypatch):
     recipe = RECIPES[name]
     if name != COMPARISONS[0]:  # figures take seconds, and one page is enough
-        monkeypatch.setattr(comparing, "write_report", _write_sources)
+        monkeypatch.setattr(writing, "write_report", _write_sources)
     reproduce(Reproduce(name, scale="tiny", out=tmp_path, device="cpu"))
     rows = pd.read_csv(tmp_path / "results.csv")
     published = pd.read_csv(tmp_path / "published.csv")

@@ -3,7 +3,10 @@
 import json
 import sys
 
+from accelerate import PartialState
+
 from anchorline.cli import main
 
 for arguments in json.loads(sys.argv[1]):
     main(arguments)
+print(f"one of {PartialState().num_processes} processes")

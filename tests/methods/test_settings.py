@@ -59,7 +59,7 @@ def test_parts_come_before_their_fields_whatever_the_order():
 def test_what_is_set_is_not_searched():
     assert REPROGRAMMER.search
     changed = override(REPROGRAMMER, {"training.lr": "1e-3"})
-    assert changed.search == ()
+    assert [path for path, _ in changed.search] == ["tunable.frame_lr"]
     assert changed.training.lr == 1e-3
     assert override(REPROGRAMMER, {"training.epochs": "3"}).search == REPROGRAMMER.search
 

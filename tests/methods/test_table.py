@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from anchorline import METHODS, FeatureStore, Suite, UserError, adapt, load
 from anchorline.classifier.runs import save
 from anchorline.methods.hyperparameters import Training
+from anchorline.methods.selection import put
 from anchorline.methods.settings import identifying, override
 from anchorline.methods.table import SHOWN, find_method
 from anchorline.methods.tunables import Labelled
@@ -33,7 +34,7 @@ def test_the_table():
         assert not row.about.endswith(".")  # 'anchorline methods' adds one
         assert "\n" not in row.about + row.source
         assert "arXiv" in row.source
-        assert (row.objective is None) == (row.tunable.name == "nothing")
+        assert (row.objective is None) == (not row.tunable.trains)
         assert bool(row.search) == (row.training is not None)
         assert name == name.strip().lower()
     assert len({row.about for row in METHODS.values()}) == len(METHODS)
@@ -126,6 +127,15 @@ def test_equal_accuracy_is_decided_by_cross_entropy():
     train, val = blobs(3, 12, 0.05, 0), blobs(3, 12, 0.05, 1)
     assert probe(train, val, 1e2, 1e-1, 1e-4).l2 == 1e-4
     assert probe(train, val, 1e-4, 1e-4).l2 == 1e-4
+
+
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.tunable.fitted_at_start and m.training])
+def test_what_starts_from_the_probe_is_the_probe_until_it_is_trained(name, tiny_encoder, colours):
+    store = FeatureStore()
+    still = adapt(tiny_encoder, colours, put(short(METHODS[name]), "training.epochs", 0), store=store)
+    probe = adapt(tiny_encoder, colours, "linear-probe", store=store)
+    expected = logits_of(probe, colours, store)
+    torch.testing.assert_close(logits_of(still, colours, store), expected, rtol=1e-4, atol=1e-4)
 
 
 # ---- what is saved and loaded

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +28,8 @@ from anchorline.tasks.classification.problem import Classification, Examples
 from anchorline.training.augmentation import augment
 from anchorline.training.loop import Trained, train
 from anchorline.training.optimization import mixed_seed, optimizer_of, rate_at
+from tests.helpers.blocks import write_blocks
+from tests.helpers.launching import in_two_processes
 
 RECIPE = Training(epochs=3, batch_size=8, lr=1e-3)
 
@@ -319,11 +320,9 @@ def test_killed_at_random_moments_it_comes_to_the_same_bits(command, tmp_path):
 
 
 def test_two_processes_come_to_what_one_comes_to(command, tmp_path):
-    """`accelerate launch` with two CPU processes over gloo, within rounding, method by method."""
+    """Two CPU processes over gloo, within rounding, method by method."""
     methods = ("fine-tune", "flyp", "reprogrammer", "ftp", "tpgm")
-    from tests.tasks.segmentation.test_comparing import write  # here: it needs the extra of segmentation
-
-    masks = str(write(tmp_path, "scenes", 8, 0))
+    masks = str(write_blocks(tmp_path, "scenes", 8, 0))
 
     def commands(out: Path) -> str:
         found = []
@@ -346,20 +345,12 @@ def test_two_processes_come_to_what_one_comes_to(command, tmp_path):
         found.append(segment.split())
         return json.dumps(found)
 
-    script = str(Path(__file__).parents[1] / "helpers" / "several_commands.py")
-    one = [sys.executable, script, commands(tmp_path / "one")]
+    script = Path(__file__).parents[1] / "helpers" / "several_commands.py"
+    one = [sys.executable, str(script), commands(tmp_path / "one")]
     subprocess.run(one, env=environment(tmp_path), check=True, capture_output=True)
-    launch = shutil.which("accelerate", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert launch
-    two = [
-        *(launch, "launch", "--cpu", "--num_processes", "2", "--num_machines", "1"),
-        *("--mixed_precision", "no", "--dynamo_backend", "no", script, commands(tmp_path / "two")),
-    ]
-    done = subprocess.run(
-        two, env=environment(tmp_path, MASTER_PORT="29517"), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("parameters trained") == len(methods)  # the second process says nothing
+    said = in_two_processes(script.name, commands(tmp_path / "two"), ANCHORLINE_CACHE=str(tmp_path / "cache"))
+    assert said.count("one of 2 processes") == 2
+    assert said.count("parameters trained") == len(methods)  # the second process says nothing
     for method in (*methods, "masks/runs/fine-tune/seed-0"):
         ours, theirs = (load_file(tmp_path / n / method / "tuned.safetensors") for n in ("one", "two"))
         assert ours.keys() == theirs.keys()

@@ -175,4 +175,6 @@ def load(run: str | Path, encoder: Encoder | None = None, device: str | None = N
 
 
 def templates_of(encoder: Encoder, method: Method) -> tuple[str, ...]:
-    return SINGLE_TEMPLATE if method.captions == "single" else encoder.templates
+    if method.captions == "templates":
+        return encoder.templates
+    return SINGLE_TEMPLATE if method.captions == "single" else (method.captions,)

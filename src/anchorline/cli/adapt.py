@@ -39,7 +39,7 @@ def adapt(command: Adapt) -> None:
     from anchorline.encoders.features import suite_features
     from anchorline.encoders.loading import load_encoder
     from anchorline.tasks.classification import adapting
-    from anchorline.tasks.classification.facts import unfit
+    from anchorline.tasks.facts import unfit
 
     settings = shared.settings_of(command.set, command.constraint)
     (row,) = shared.rows_of((command.method,), settings, strict=True)

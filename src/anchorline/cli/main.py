@@ -24,6 +24,7 @@ from anchorline.cli.report import Report, report
 from anchorline.cli.reproduce import Reproduce, reproduce
 from anchorline.cli.segment import Segment, segment
 from anchorline.cli.suite_listing import Suites, suites
+from anchorline.engine.distributed import leave
 from anchorline.errors import UserError
 from anchorline.version import __version__, command_line
 
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         _complain("stopped; what is finished is kept, and the same command goes on from there")
         sys.exit(130)
+    finally:
+        leave()
 
 
 def _obey(arguments: list[str]) -> None:

@@ -25,7 +25,7 @@ from anchorline.suites.images.rgb import Pixels
 from anchorline.suites.leakage import Fingerprints, fingerprints
 from anchorline.suites.suite import Suite
 
-FORMAT = "1"  # raise it when the same key would no longer give the same features
+FORMAT = "2"  # raise it when the same key would no longer give the same features
 
 
 class ImageEncoder(Protocol):

@@ -20,6 +20,7 @@ from anchorline.errors import UserError, close_names, first_line
 from anchorline.suites.images.decode import Geometry
 
 BUNDLED = "pictogram-clip"
+_IN_BF16 = "@bf16"
 _BUNDLED_DIR = Path(str(files("anchorline") / "data" / BUNDLED))
 
 
@@ -28,7 +29,9 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
 
     `pictogram-clip` is in the package. Else `MODEL:TAG` or `MODEL:FILE` (an open_clip architecture
     with pre-trained weights, by tag or file), `hf-hub:OWNER/NAME`, or `local-dir:DIR`. `MODEL`
-    alone gives random weights, always the same ones, and a loud warning.
+    alone gives random weights, always the same ones, and a loud warning. With `@bf16` after any of
+    these the image tower computes in bfloat16: faster where the hardware can, features differ in the third
+    digit.
 
     Raises `UserError`, which says what was tried and what works offline.
     """
@@ -38,7 +41,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
         where = torch.device(device or ("cpu" if on_cpu() else own))
     except RuntimeError as error:
         raise UserError(f"unknown device {device!r}; give cpu, cuda, cuda:1 and so on") from error
-    schema, architecture, weights = _parse(name)
+    schema, architecture, weights = _parse(name.removesuffix(_IN_BF16))
     import open_clip  # takes seconds; commands that load no encoder need not wait
 
     tag = open_clip.get_pretrained_cfg(architecture, weights or "")
@@ -84,6 +87,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
         templates=_templates(architecture),
         random=random,
         device=where,
+        in_bf16=name.endswith(_IN_BF16),
     )
 
 

@@ -27,6 +27,11 @@ class TextTower:
             return cast(nn.Embedding, self._own.token_embedding)
         return cast(nn.Embedding, cast(Any, self._own).transformer.get_input_embeddings())
 
+    @property
+    def positions(self) -> Tensor | None:
+        """b, one row a position; None for a Hugging Face tower, which hides it."""
+        return cast(Tensor | None, getattr(self._own, "positional_embedding", None))
+
     def needed(self, tokens: Tensor) -> int:
         """How many of the L columns of [N, L] can change the result.
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import read_json
-from anchorline.engine.locks import Lock, sweep_locks
+from anchorline.engine.locks import Lock, refuse_busy, sweep_locks
 from anchorline.engine.storage import sweep, write_text
 from anchorline.errors import UserError
 
@@ -53,11 +53,13 @@ def claim_directory(
     Raises `UserError` where it is a file, holds something else, or cannot be written.
     """
     with main_process_first():
-        if (directory.exists() or directory.is_symlink()) and not directory.is_dir():
+        if directory.is_symlink() and not directory.exists():
+            raise UserError(f"{directory} is a link to nothing; give another directory with --out")
+        if directory.exists() and not directory.is_dir():
             raise UserError(f"{directory} is a file; give another directory with --out")
         # Of two commands that look at once, the second finds the mark of the first.
         with Lock(directory / MARKER).held(is_main_process()):
-            if any(not path.name.startswith(".") for path in directory.iterdir()):
+            if _visible(directory):
                 _check(directory, kind, about, ours, before, overwrite)
             sweep(directory)
             sweep_locks(directory)
@@ -77,21 +79,36 @@ def _check(
 ) -> None:
     found = _marked(directory) or before(directory)
     if found is None:
-        some = next(path.name for path in sorted(directory.iterdir()) if not path.name.startswith("."))
+        some = _visible(directory)[0]
         raise UserError(
             f"{directory} holds something else ({some}, say); give a new or empty directory with --out"
         )
     there, of = found
     if there != kind:
-        raise UserError(f"{directory} holds a {there}, not a {kind}; give another directory with --out")
+        raise UserError(f"{directory} holds {_a(there)}, not {_a(kind)}; give another directory with --out")
     others = [f"{of[what]}, not {one}" for what, one in about.items() if of.get(what, one).hash != one.hash]
     if others and not overwrite:
         raise UserError(
-            f"{directory} holds a {kind} of {' and '.join(others)}; give another directory with --out, or "
+            f"{directory} holds {_a(kind)} of {' and '.join(others)}; give another directory with --out, or "
             "replace it with --overwrite"
         )
     if others:
+        refuse_busy(directory)
         _take_away(directory, ours)
+
+
+def _visible(directory: Path) -> list[str]:
+    """Names of what lies in a directory, but for hidden files. Raises `UserError`."""
+    try:
+        return sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise UserError(
+            f"cannot look into {directory} ({error.strerror}); give another directory with --out"
+        ) from error
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
 
 
 def _take_away(directory: Path, ours: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -50,8 +51,17 @@ def from_main_process(decide: Callable[[], T]) -> T:
 
 
 def on_cpu() -> bool:
-    """Whether processes share work on CPUs: there is no GPU, or `accelerate launch --cpu` says so."""
+    """Whether processes share work on CPUs: there is no GPU, or ACCELERATE_USE_CPU says so."""
     import torch
 
     asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "on")
     return asked or not torch.cuda.is_available()
+
+
+def leave() -> None:
+    """Take leave of the other processes; without it gloo may abort a process that ends."""
+    if is_distributed() and "torch" in sys.modules:
+        from torch import distributed
+
+        if distributed.is_initialized():
+            distributed.destroy_process_group()

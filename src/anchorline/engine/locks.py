@@ -69,6 +69,9 @@ class Lock:
         except FileExistsError:
             return False
         except OSError as error:
+            with suppress(OSError):
+                if not self.file.stat().st_size:  # a full disk leaves an empty file
+                    self.file.unlink()
             raise UserError(
                 f"cannot write into {self.file.parent} ({error.strerror}); make room, or give another "
                 "directory with --out"
@@ -163,10 +166,27 @@ def machine() -> str:
     return " ".join(found)
 
 
-def sweep_locks(directory: Path) -> None:
-    """Take away stale locks in a directory, or below it, that killed processes have left."""
+def locks_below(directory: Path) -> Iterator[tuple[Lock, Holder]]:
+    """The locks in a directory, or below it, with their holders."""
     for file in directory.rglob(f".*{_SUFFIX}"):
         lock = Lock(file.with_name(file.name.removeprefix(".").removesuffix(_SUFFIX)))
         holder = lock.holder()
-        if holder is not None and holder.token and lock.stale(holder):  # without a token it is not ours
+        if holder is not None and holder.token:  # without a token it is not ours
+            yield lock, holder
+
+
+def sweep_locks(directory: Path) -> None:
+    """Take away stale locks in a directory, or below it, that killed processes have left."""
+    for lock, holder in locks_below(directory):
+        if lock.stale(holder):
             lock.break_open(holder)
+
+
+def refuse_busy(directory: Path) -> None:
+    """Raises `UserError` where another process is at work in a directory, or below it."""
+    for lock, holder in locks_below(directory):
+        if not lock.stale(holder) and (holder.host, holder.process) != (socket.gethostname(), os.getpid()):
+            raise UserError(
+                f"{directory} cannot be replaced while {holder}, is at work in {lock.file.parent}; wait for "
+                "it, or stop it"
+            )

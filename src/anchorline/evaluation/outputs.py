@@ -27,6 +27,7 @@ class Outputs:
         features: float32 [N, D], blended, as the last layer reads them.
         labels: int64 [N], None for an outlier set.
         local: float64 [N], what the patches say of belonging to any class; None where nobody asked.
+        among_all: class numbers int64 [N] with all classes competing; None where they do anyway.
     """
 
     logits: Tensor
@@ -34,6 +35,7 @@ class Outputs:
     features: Tensor
     labels: Tensor | None
     local: Tensor | None = None
+    among_all: Tensor | None = None
 
     @cached_property
     def confidence(self) -> Tensor:
@@ -62,13 +64,15 @@ def outputs_of(classifier: Classifier, images: ImageSet, views: FeaturePair) -> 
     logits = seen.logits
     if images.merged:
         logits, cosines = _merged(logits, images), _merged(cosines, images)
+    among_all = None
     if images.columns is not None:
+        among_all = logits.argmax(1)
         rivals = torch.ones(len(classifier.classes), dtype=torch.bool)
         rivals[list(images.columns)] = False
         logits = logits.masked_fill(rivals, -torch.inf)
         cosines = cosines.masked_fill(rivals, -torch.inf)
     labels = None if images.labels is None else torch.from_numpy(images.labels)
-    return Outputs(logits, cosines, seen.images, labels)
+    return Outputs(logits, cosines, seen.images, labels, among_all=among_all)
 
 
 def _merged(values: Tensor, images: ImageSet) -> Tensor:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from anchorline.errors import UserError
 
-Augmentation = Literal["none", "flip", "crop"]
+Augmentation = Literal["none", "flip", "crop", "trivial"]
 Schedule = Literal["cosine", "poly"]
+_CALLED = {  # before format 2
+    "batch": "batch_size",
+    "clip": "max_grad_norm",
+    "accumulate": "grad_accumulation_steps",
+    "warmup": "warmup_fraction",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Training:
         warmup_fraction: share of the steps over which the rate rises linearly.
         schedule: what takes it to zero over the steps after the warm-up: half a cosine, or "poly",
             (1 - t / T) ** 0.9.
-        augmentation: of the training images: "none", "flip" or "crop" (with flip).
+        augmentation: of the training images: "none", "flip", "crop" (with flip), or "trivial", one of the
+            changes of TrivialAugment at a random strength (arXiv 2103.10158).
         max_grad_norm: largest norm of all gradients together; 0: none.
         grad_accumulation_steps: parts into which a batch is cut to save memory; a contrastive loss sees one
             at a time.
@@ -51,6 +59,11 @@ class Training:
     grad_accumulation_steps: int = 1
     patience: int = 0
     precision: Literal["auto", "float32", "bf16"] = "auto"
+
+    @classmethod
+    def upgraded(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields as format 1 called them, in today's words."""
+        return {_CALLED.get(name, name): value for name, value in fields.items()}
 
 
 def check_training(method: str, training: Training, least_epochs: int = 0) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from anchorline.engine.jobs import set_fields
+from anchorline.engine.plugins import code_of
 from anchorline.errors import NoSuchFieldError, UserError, suggestion
-from anchorline.methods.hyperparameters import Training, check_training
+from anchorline.methods.hyperparameters import check_training
 from anchorline.methods.parts import NAMED, kinds, parts_of
 from anchorline.methods.selection import put
 from anchorline.methods.table import Method, Search
@@ -30,25 +31,19 @@ def to_json(method: Any) -> dict[str, Any]:
 
 def identifying(method: Any) -> dict[str, Any]:
     """What of a row decides what it gives, as plain JSON values: no words, and no field at its default (see
-    `engine.jobs.set_fields`)."""
+    `engine.jobs.set_fields`); of a part from outside the package, its code too."""
     found = set_fields(method)
     for name, value in found.items():
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             found[name] = {"kind": type(value).__name__, **set_fields(value)}
+            if code := code_of(type(value)):
+                found[name]["code"] = code
     return {name: value for name, value in found.items() if name not in ("about", "source")}
 
 
-# What fields of parts were called in config.json of format 1.
-_CALLED = {
-    "batch": "batch_size",
-    "clip": "max_grad_norm",
-    "accumulate": "grad_accumulation_steps",
-    "warmup": "warmup_fraction",
-}
-
-
 def from_json(fields: Mapping[str, Any], row: type[Any] = Method) -> Any:
-    """The inverse of `to_json`, for a row of any table; reads what earlier versions have written, too.
+    """The inverse of `to_json`, for a row of any table; reads what earlier versions have written, too: a part
+    whose fields have had other names has a class method `upgraded`, from those to its own.
 
     Raises KeyError, TypeError or ValueError for what was never written.
     """
@@ -61,9 +56,8 @@ def from_json(fields: Mapping[str, Any], row: type[Any] = Method) -> Any:
                 raise ValueError(
                     f"its {name} is a {value['kind']}, which no installed package has registered"
                 )
-            if kind is Training:
-                value = {_CALLED.get(name, name): one for name, one in value.items()}
-            value = kind(**{k: _tuples(v) for k, v in value.items() if k != "kind"})
+            value = {k: _tuples(v) for k, v in value.items() if k != "kind"}
+            value = kind(**(kind.upgraded(value) if hasattr(kind, "upgraded") else value))
         values[name] = _tuples(value)
     return row(**values)
 
@@ -128,6 +122,8 @@ def validate(method: Method) -> None:
         complaint = f"cannot be held by {method.constraint.name}: it trains no pre-trained weights"
     elif alpha is not None and not 0 <= alpha <= 1:
         complaint = f"has blend.alpha={alpha:g}; give a share in [0, 1]"
+    elif method.captions not in ("templates", "single") and method.captions.count("{}") != 1:
+        complaint = f"has captions={method.captions}; give templates, single, or one with {{}} for the class"
     if complaint:
         raise UserError(f"{method.name} {complaint}")
     if training:

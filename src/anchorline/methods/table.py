@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from anchorline.engine.plugins import Table
 from anchorline.errors import unknown
@@ -30,7 +30,8 @@ class Method:
         blend: how adapted and pre-trained meet at inference.
         training: how gradients are followed; None if there are none to follow.
         search: fields ("training.lr") and the values to try; val chooses.
-        captions: class captions: the mean over the encoder's "templates", or the paper's "single" one.
+        captions: class captions: the mean over the encoder's "templates", the Reprogrammer's "single" one, or
+            one of the method's own, with `{}` for the class.
         source: the paper.
     """
 
@@ -42,7 +43,7 @@ class Method:
     blend: Blend = field(default_factory=Unblended)
     training: Training | None = None
     search: Search = ()
-    captions: Literal["templates", "single"] = "templates"
+    captions: str = "templates"
     source: str = ""
 
     @property
@@ -57,8 +58,10 @@ _EPOCHS = 10
 _TOWER = Training(epochs=_EPOCHS, augmentation="crop", weight_decay=0.01)
 _TOWER_RATES: Search = (("training.lr", (1e-5, 5e-5, 2e-4, 1e-3)),)
 _HELD_RATES = ("training.lr", (2e-4, 1e-3))  # two rates, and two strengths of what holds the weights
-_INPUTS = Training(epochs=_EPOCHS, betas=(0.9, 0.98), eps=1e-6)
-_INPUT_RATES: Search = (("training.lr", (5e-5, 1.5e-4, 5e-4, 1.5e-3)),)
+# No clipping, as released: it would not scale a decay within the gradient. The released frame has 9,775 steps
+# at rates up to 5e-3 to go as far as these go in a few dozen.
+_INPUTS = Training(epochs=_EPOCHS, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1, max_grad_norm=0.0)
+_INPUT_RATES: Search = (("tunable.frame_lr", (0.05, 0.15)), ("training.lr", (5e-4, 1.5e-3)))
 _REPROGRAMMER = "Geng & Chen 2024, arXiv 2403.10800"
 
 METHODS: Table[Method] = Table(
@@ -171,8 +174,8 @@ METHODS: Table[Method] = Table(
             name="flyp",
             about="both towers, trained as they were pre-trained: images against captions of their classes",
             tunable=BothTowers(),
-            objective=Contrastive(),
-            training=_TOWER,
+            objective=Contrastive(duplicates="negatives"),
+            training=replace(_TOWER, max_grad_norm=0.0),
             search=_TOWER_RATES,
             source="Goyal et al. 2023, arXiv 2212.00638",
         ),
@@ -189,12 +192,17 @@ METHODS: Table[Method] = Table(
             name="visual-prompt",
             about="a learned frame added to every image; encoder and captions stay",
             tunable=Programs(
-                text=False, width=30 / 224, resize=1.0, start_from="zero", squash=False, frame_rate=1.0
+                text=False,
+                width=30 / 224,
+                squash="none",
+                frame_optimizer="sgd",
+                frame_lr=40.0,
+                frame_decay=0.0,
             ),
             objective=CrossEntropy(),
-            training=Training(epochs=_EPOCHS),
-            search=(("training.lr", (1e-3, 3e-3, 1e-2, 3e-2)),),
-            captions="single",
+            training=Training(epochs=_EPOCHS, max_grad_norm=0.0),
+            search=(("tunable.frame_lr", (1.0, 4.0, 13.0, 40.0)),),
+            captions="This is a photo of a {}",
             source="Bahng et al. 2022, arXiv 2203.17274",
         ),
         Method(
@@ -202,14 +210,26 @@ METHODS: Table[Method] = Table(
             about='the words "a photo of a" as vectors that are learned; encoder and images stay',
             tunable=Prompt(),
             objective=CrossEntropy(),
-            training=Training(epochs=_EPOCHS),
-            search=(("training.lr", (3e-4, 1e-3, 3e-3, 1e-2)),),
-            captions="single",
+            training=Training(
+                epochs=_EPOCHS, optimizer="sgd", weight_decay=5e-4, augmentation="crop", max_grad_norm=0.0
+            ),
+            search=(("training.lr", (2e-3, 2e-2, 2e-1, 2.0)),),
+            captions="a photo of a {}.",
             source="Zhou et al. 2022, arXiv 2109.01134",
         ),
         Method(
+            name="text-program",
+            about="learned inputs of captions; encoder and images stay",
+            tunable=Programs(image=False),
+            objective=Contrastive(focal=True),
+            training=_INPUTS,
+            search=(("training.lr", (1.5e-4, 5e-4, 1.5e-3, 5e-3)),),
+            captions="single",
+            source=_REPROGRAMMER,
+        ),
+        Method(
             name="reprogrammer",
-            about="learned frames around images and learned inputs of captions; the encoder stays",
+            about="a learned frame over every image and learned inputs of captions; the encoder stays",
             tunable=Programs(),
             objective=Contrastive(focal=True),
             training=_INPUTS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,40 +10,19 @@ from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
-from anchorline.encoders.encoder import Encoder
-from anchorline.engine.directories import About, Held, Named, claim_directory
-from anchorline.engine.distributed import from_main_process, is_main_process
-from anchorline.engine.jobs import Job, read_json
+from anchorline.engine.distributed import is_main_process, main_process_first
+from anchorline.engine.jobs import read_json
 from anchorline.engine.locks import Lock
-from anchorline.engine.progress import Narrator
-from anchorline.engine.storage import read_facts, write_text
+from anchorline.engine.storage import write_text
 from anchorline.errors import UserError
 from anchorline.metric import AXES
-from anchorline.suites.suite import Suite
-from anchorline.version import __version__, command_line, commit
 
 Row = TypeVar("Row", bound=Any)  # of a table of methods: has a `name`
 Adapted = TypeVar("Adapted")
 AnySuite = TypeVar("AnySuite")
+Gathered = TypeVar("Gathered")
 
 ANSWERS = "answers"  # folder of what is kept so that nothing is computed twice
-# Names that a comparison writes into its directory; `--overwrite` takes away nothing else.
-_OURS = (
-    "results.csv", "results.jsonl", "differences.csv", "alpha.csv", "matrix.csv", "movement.csv",
-    "published.csv", "report.html", "ablation.csv", "ablation.html",
-    f"{ANSWERS}/suite.json", f"{ANSWERS}/methods.json", f"{ANSWERS}/differences.json",
-    *(
-        f"runs/*/seed-*/{name}"
-        for name in (
-            "config.json", "tuned.safetensors", "metrics.jsonl", "movement.csv", "sequence.json",
-            "figures-*.json", "trial-*/training.jsonl", "trial-*/checkpoint.safetensors",
-            "trial-*/trial-*.safetensors", "trial-*/trial-*.json", "trial-*/task-*/training.jsonl",
-            "trial-*/task-*/checkpoint.safetensors", "trial-*/task-*/tuned.safetensors",
-            f"{ANSWERS}/measurement-*.safetensors", f"{ANSWERS}/details-*.safetensors",
-            f"{ANSWERS}/counts-*.safetensors", f"{ANSWERS}/alpha.json",
-        )
-    ),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,82 +89,13 @@ def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(seeds))
 
 
-def claim_comparison(directory: Path, task: str, about: About, overwrite: bool) -> Path:
-    """The directory of a comparison: new, empty, or with a comparison of the same suite and encoder.
-
-    `about` says which they are, by what they are. Raises `UserError`.
-    """
-    kind = f"comparison of {task}"
-
-    def before(directory: Path) -> Held | None:
-        if {one.name for one in directory.iterdir() if not one.name.startswith(".")} == {
-            "replica"
-        }:  # which a recipe has just drawn
-            return kind, {}
-        return _unmarked_comparison(directory)
-
-    return claim_directory(directory, kind, about, ours=_OURS, before=before, overwrite=overwrite)
-
-
-def _unmarked_comparison(directory: Path) -> Held | None:
-    """What an earlier version has left: results.csv tells of what, and its runs that it is one."""
-    configurations = [read_json(file) for file in directory.glob("runs/*/seed-*/config.json")]
-    if not any("configuration_hash" in facts for facts in configurations):
-        return None
-    try:
-        first = pd.read_csv(directory / "results.csv", nrows=1, dtype=str).iloc[0]
-        about = {
-            "suite": Named(first.suite, first.suite_hash),
-            "encoder": Named(first.encoder, first.encoder_hash),
-        }
-    except (OSError, ValueError, IndexError, AttributeError):
-        return None
-    task = "continual learning" if (directory / "matrix.csv").is_file() else "classification"
-    kinds = {facts.get("task") for facts in configurations}
-    return f"comparison of {'segmentation' if 'segmentation' in kinds else task}", about
-
-
-def claim_run(directory: Path, kind: str, job: Job, overwrite: bool, narrator: Narrator) -> None:
-    """The directory of a run: new, empty, or with a run of the same kind. Raises `UserError` for a directory
-    with something else, or, unless `overwrite` says to replace it, with the finished run of another
-    request."""
-    claim_directory(directory, kind, {}, ours=(), before=_unmarked_run)
-    refuse_or_replace(directory, job, overwrite, narrator)
-
-
-def refuse_or_replace(directory: Path, job: Job, overwrite: bool, narrator: Narrator) -> None:
-    """Raises `UserError` where a finished run of another request stands in the way of a job."""
-    # One process decides for all: what lies there changes when it is taken away.
-    if from_main_process(job.holds_another):
-        of_now = read_json(job.file).get("format") == job.request["format"]
-        other = "other settings or images" if of_now else "the format of an earlier version"
-        if not overwrite:
-            raise UserError(
-                f"{directory} holds a finished run with {other}; give another directory with --out, or "
-                "replace it with --overwrite"
-            )
-        narrator.say(f"note: {directory} held a run with {other}, which this one replaces")
-        from_main_process(lambda: job.file.unlink(missing_ok=True))
-
-
-def _unmarked_run(directory: Path) -> Held | None:
-    """What an earlier version has left: a finished run, or the trials of one."""
-    facts = read_json(directory / "config.json")
-    states = [read_facts(file) for file in directory.glob("trial-*/checkpoint.safetensors")]
-    if "configuration_hash" not in facts and not any("identity" in state for state in states):
-        return None
-    if (directory / "sequence.json").is_file():
-        return "sequence", {}
-    return "segmentation run" if facts.get("task") else "run", {}
-
-
 def run_directory(directory: Path, method: str, seed: int) -> Path:
     return directory / "runs" / method / f"seed-{seed}"
 
 
 def found_runs(directory: Path, names: Sequence[str]) -> list[tuple[str, int, Path]]:
     """(method, seed, directory) of all that lies in a comparison: methods in the order in which commands
-    have asked for them, this command's `names` at the end; seeds ascending."""
+    have asked for them, those of this command last; seeds ascending."""
     asked = directory / ANSWERS / "methods.json"
     with Lock(asked).held(is_main_process()):
         before = read_json(asked).get("methods", [])
@@ -221,13 +130,15 @@ def _lines(table: pd.DataFrame) -> str:
     return str(table.to_json(orient="records", lines=True, force_ascii=False))
 
 
-def how_measured(suite: Suite, encoder: Encoder) -> dict[str, str]:
-    """The facts that every page tells: on what, with what, by which code and when."""
-    random = "; RANDOM weights: these figures say nothing about any method" if encoder.random else ""
-    return {
-        "Command": command_line.get(),
-        "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes",
-        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}{random}",
-        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
-        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-    }
+def publish(
+    directory: Path,
+    gather: Callable[[], Gathered],
+    write: Callable[[Gathered], object],
+    tell: Callable[[str], None],
+) -> Gathered:
+    """What all runs have found; the first process writes it, and of several commands one at a time."""
+    with main_process_first(), Lock(directory / "report.html").held(is_main_process(), tell):
+        found = gather()
+        if is_main_process():
+            write(found)
+    return found

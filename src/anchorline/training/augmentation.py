@@ -16,8 +16,8 @@ def augment(pixels: Tensor, name: Augmentation, seeds: Sequence[int]) -> Tensor:
     """Images uint8 [N, H, W, 3] or masks uint8 [N, H, W], on the CPU -> the same, changed at random.
 
     `flip`: half of them mirrored; `crop`: also a random part of 60 to 100 % of the area, with an aspect of
-    3:4 to 4:3, scaled back to H x W, images bicubically, masks to the nearest pixel. What is drawn depends
-    on the seed alone, one for each image.
+    3:4 to 4:3, scaled back to H x W, images bicubically, masks to the nearest pixel; `trivial`: one change of
+    TrivialAugment at a random strength. What is drawn depends on the seed alone, one for each image.
     """
     if name == "none":
         return pixels
@@ -26,6 +26,8 @@ def augment(pixels: Tensor, name: Augmentation, seeds: Sequence[int]) -> Tensor:
     from torchvision.tv_tensors import Image, Mask
 
     steps: list[torch.nn.Module] = [v2.RandomHorizontalFlip()]
+    if name == "trivial":
+        steps = [v2.TrivialAugmentWide()]
     if name == "crop":
         bicubic = v2.InterpolationMode.BICUBIC  # masks are scaled to the nearest pixel whatever this says
         steps.insert(0, v2.RandomResizedCrop(tuple(pixels.shape[1:3]), (0.6, 1.0), interpolation=bicubic))

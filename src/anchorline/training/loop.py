@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from anchorline.engine.distributed import TIMEOUT, is_distributed, on_cpu
+from anchorline.engine.hardware import keep_freed_memory
 from anchorline.engine.parallel import Progress
 from anchorline.errors import DivergedError, UserError
 from anchorline.methods.constraints import Constraint
@@ -65,6 +66,7 @@ def train(
         if find_spec(name) is None:
             raise UserError(f"tracking with {name} needs its package; pip install {name}, or leave it out")
 
+    keep_freed_memory()
     device = problem.device
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -172,10 +174,10 @@ class _Loop:
         # A part of the batch is cut into one share for each process.
         for part in torch.split(chosen, self.batch // self.training.grad_accumulation_steps):
             rank, share = self.accelerator.process_index, self.batch // self.parts
-            mine = part[rank * share : (rank + 1) * share]
+            mine, seeds = slice(rank * share, (rank + 1) * share), self._seeds(part, step)
             with self._autocast():
-                outputs = self.model(*self.problem.batch(mine, self._seeds(mine, step), step))
-            labels = self.problem.labels(part, self._seeds(part, step))
+                outputs = self.model(*self.problem.batch(part, seeds, step, mine))
+            labels = self.problem.labels(part, seeds, step)
             loss = self.problem.loss(_gathered(outputs), labels)
             loss = loss / self.training.grad_accumulation_steps
             self.accelerator.backward(loss)

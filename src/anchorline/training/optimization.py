@@ -6,27 +6,44 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from anchorline.methods.constraints import Constraint
 from anchorline.methods.hyperparameters import Schedule, Training
 from anchorline.methods.tuned import TunableModel
+from anchorline.training.optimizers import KINDS, Together
 
 
-def optimizer_of(model: TunableModel, training: Training, constraint: Constraint) -> torch.optim.Optimizer:
-    """What `constraint` is then wrapped around."""
+def optimizer_of(model: TunableModel, training: Training, constraint: Constraint) -> Optimizer:
+    """The optimizer of a model's parameter groups, around which `constraint` is then wrapped.
+
+    A group may name an optimizer of its own ("optimizer": one of `KINDS`) and settings of it; the others have
+    those of the training. What is held has no decay, unless the training says so.
+    """
     groups = model.groups(training.lr)
     if constraint.holds and not training.decay_held:
         anchors, own = model.anchors(), model.named_parameters()
         held = {parameter for name, parameter in own if name in anchors}
         groups = [part for group in groups for part in _without_decay(group, held)]
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=training.lr, momentum=training.betas[0], weight_decay=training.weight_decay
-        )
-    return torch.optim.AdamW(
-        groups, lr=training.lr, betas=training.betas, eps=training.eps, weight_decay=training.weight_decay
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for group in groups:
+        own_group = dict(group)
+        by_kind.setdefault(own_group.pop("optimizer", training.optimizer), []).append(own_group)
+    parts = [_optimizer(kind, together, training) for kind, together in by_kind.items()]
+    return parts[0] if len(parts) == 1 else Together(parts)
+
+
+def _optimizer(kind: str, groups: list[dict[str, Any]], training: Training) -> Optimizer:
+    decay = training.weight_decay
+    if kind in ("sgd", "normalised-sgd"):
+        momentum = training.betas[0] if kind == "sgd" else 0.0
+        return KINDS[kind](groups, lr=training.lr, momentum=momentum, weight_decay=decay)
+    # One kernel a tensor in place of ten, on the devices that have it.
+    devices = {one.device.type for group in groups for one in group["params"]}
+    fused = True if devices <= {"cpu", "cuda"} else None
+    return KINDS[kind](
+        groups, lr=training.lr, betas=training.betas, eps=training.eps, weight_decay=decay, fused=fused
     )
 
 

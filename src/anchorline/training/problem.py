@@ -24,11 +24,11 @@ class Problem(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Any, ...]:
-        """The model's arguments for the examples numbered `chosen`, int64 [N]; `seeds` has one for the
-        augmentation of each."""
+    def batch(self, chosen: Tensor, seeds: list[int], step: int, mine: slice) -> tuple[Any, ...]:
+        """The model's arguments for this process's share, `mine`, of the examples numbered `chosen`, int64
+        [N]; `seeds` has one for what is drawn for each."""
 
-    def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
+    def labels(self, chosen: Tensor, seeds: list[int], step: int) -> Tensor:
         """The labels of these examples, [N, …]; some are augmented as their images are."""
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:

@@ -1,20 +1,23 @@
-"""One trial of a search: what a training has found, kept under the hash of what was asked."""
+"""The trials of a search: what each training has found, kept under the hash of what was asked."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from anchorline.engine.distributed import is_main_process
-from anchorline.engine.jobs import Job
+from anchorline.engine.distributed import from_main_process, is_main_process
+from anchorline.engine.jobs import Job, Step, identity_of
 from anchorline.engine.memory import peak_memory, reset_peak
+from anchorline.engine.storage import read_facts
 from anchorline.errors import DivergedError
-from anchorline.methods.selection import LOWEST, ValScore
+from anchorline.methods.selection import LOWEST, ValScore, best_of
 from anchorline.training.state import CHECKPOINT
 
 
@@ -39,57 +42,106 @@ class Trial:
     peak_memory: float = 0.0
     diverged: str = ""
 
-    def scored(self) -> tuple[ValScore, Trial]:
-        """For `best_of`. Raises `DivergedError` where nothing was found."""
-        if self.diverged:
-            raise DivergedError(self.diverged)
-        return self.val_score, self
 
+@dataclass(frozen=True, eq=False)
+class Search:
+    """The trials of a run: each is a job in the run's directory, and val chooses among them.
 
-def tried(train: Callable[[], Trial], device: torch.device, job: Job | None) -> Trial:
-    """What `train` finds, timed; put where the job says.
-
-    The state of training has served then, unless it tells where a training diverged.
+    Attributes:
+        request: of the run.
+        values: what each trial tries, by field.
+        directory: of the run; None: trials are kept in memory.
+        device: where training happens.
+        train: trains the trial of a number; the job, if there is one, tells where its state is kept.
+        prepare: called before the clock of a trial runs.
     """
-    reset_peak(device)
-    begun = time.perf_counter()
-    try:
-        found = train()
-    except DivergedError as error:
-        found = Trial({}, {}, diverged=str(error))
-    found = replace(found, seconds=time.perf_counter() - begun, peak_memory=peak_memory(device))
-    if job and is_main_process():
-        job.put(
-            {
-                "chosen": found.chosen,
-                "val_score": found.val_score,
-                "movement": found.movement,
-                "seconds": found.seconds,
-                "peak_memory": found.peak_memory,
-                "diverged": found.diverged,
-            },
-            found.tuned,
-        )
-        if not found.diverged:
-            (job.file.parent / CHECKPOINT).unlink(missing_ok=True)
-    return found
+
+    request: Mapping[str, Any]
+    values: Sequence[Mapping[str, Any]]
+    directory: Path | None
+    device: torch.device
+    train: Callable[[int, Job | None], Trial]
+    prepare: Callable[[], object] = lambda: None
+    _in_memory: dict[int, Trial] = field(default_factory=dict)
+
+    def jobs(self) -> list[Job]:
+        """The jobs of the trials; none where there is no directory."""
+        return [self._job(number, self.directory) for number in range(len(self.values)) if self.directory]
+
+    def steps(self, title: str, serves: Job) -> list[Step]:
+        """A step a trial; they serve the run's job."""
+        return [
+            Step(title, job, partial(self._attempt, number, job), serves=serves)
+            for number, job in enumerate(self.jobs())
+        ]
+
+    def outcomes(self) -> list[Trial]:
+        """What each trial has found, without its tensors where they are on disk; what is not done yet is
+        done."""
+        return [self._outcome(number) for number in range(len(self.values))]
+
+    def best(self) -> int:
+        """The number of the trial that does best on val. Raises `DivergedError` where all have diverged."""
+        return best_of(enumerate(self.outcomes()), _scored)
+
+    def trial(self, number: int) -> Trial:
+        """What a trial has found, with its tensors."""
+        if self.directory is None:
+            return self._in_memory[number]
+        answer = self._job(number, self.directory).answer()
+        assert answer is not None
+        # Copies lie aligned in memory, so that products round as they did before saving.
+        return _trial(answer.facts, {name: tensor.clone() for name, tensor in answer.tensors.items()})
+
+    def clean(self) -> None:
+        """Take away the answers, which have served; the logs of training stay."""
+        for job in self.jobs():
+            job.file.unlink(missing_ok=True)
+
+    def _job(self, number: int, directory: Path) -> Job:
+        asked = {**self.request, "trial": self.values[number]}
+        return Job(asked, directory / f"trial-{number}" / f"trial-{identity_of(asked)}.safetensors")
+
+    def _outcome(self, number: int) -> Trial:
+        if self.directory is None:
+            if number not in self._in_memory:
+                self._in_memory[number] = self._attempt(number, None)
+            return self._in_memory[number]
+        job = self._job(number, self.directory)
+        if not from_main_process(job.finished):
+            self._attempt(number, job)
+            from_main_process(lambda: None)  # the first process has put the answer
+        return _trial(read_facts(job.file), {})
+
+    def _attempt(self, number: int, job: Job | None) -> Trial:
+        """Train, and put what was found where the job says.
+
+        The state of training has served then, unless it tells where a training diverged.
+        """
+        self.prepare()
+        reset_peak(self.device)
+        begun = time.perf_counter()
+        try:
+            found = self.train(number, job)
+        except DivergedError as error:
+            found = Trial({}, {}, diverged=str(error))
+        peak = peak_memory(self.device)
+        found = replace(found, seconds=time.perf_counter() - begun, peak_memory=peak)
+        if job and is_main_process():
+            facts = {one.name: getattr(found, one.name) for one in fields(found) if one.name != "tuned"}
+            job.put(facts, found.tuned)
+            if not found.diverged:
+                (job.file.parent / CHECKPOINT).unlink(missing_ok=True)
+        return found
 
 
-def read_trial(job: Job) -> Trial | None:
-    """The answer of a trial, if it is there."""
-    answer = job.answer()
-    if answer is None:
-        return None
-    facts = answer.facts
-    # Copies lie aligned in memory, so that products round as they did before saving.
-    tuned = {name: tensor.clone() for name, tensor in answer.tensors.items()}
-    first, second = facts["val_score"]
-    return Trial(
-        tuned,
-        facts["chosen"],
-        (first, second),
-        facts["movement"],
-        facts["seconds"],
-        facts["peak_memory"],
-        facts["diverged"],
-    )
+def _trial(facts: Mapping[str, Any], tuned: dict[str, Tensor]) -> Trial:
+    found = {one.name: facts[one.name] for one in fields(Trial) if one.name != "tuned"}
+    return Trial(tuned, **{**found, "val_score": tuple(found["val_score"])})
+
+
+def _scored(numbered: tuple[int, Trial]) -> tuple[ValScore, int]:
+    number, trial = numbered
+    if trial.diverged:
+        raise DivergedError(trial.diverged)
+    return trial.val_score, number

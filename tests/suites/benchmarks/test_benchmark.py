@@ -25,6 +25,8 @@ from anchorline.suites.benchmarks import (
     require,
 )
 from anchorline.suites.benchmarks.dataset import folder_named
+from anchorline.suites.benchmarks.datasets.cifar import CIFAR10
+from anchorline.suites.benchmarks.datasets.cifar_shifts import CIFAR101_V6
 from anchorline.suites.benchmarks.replicas import cifar
 from anchorline.suites.images.sources import Arrays, Folder
 
@@ -346,8 +348,6 @@ def test_one_download_that_fails_does_not_stop_the_others(tmp_path, monkeypatch,
 
 
 def test_a_download_that_fails(tmp_path, monkeypatch):
-    from anchorline.suites.benchmarks.datasets.cifar import CIFAR10
-    from anchorline.suites.benchmarks.datasets.cifar_shifts import CIFAR101_V6
 
     def refuse(*_, **__):
         raise OSError("no route to host")

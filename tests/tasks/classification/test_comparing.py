@@ -32,9 +32,9 @@ from anchorline.evaluation.outputs import outputs_of
 from anchorline.methods.settings import override
 from anchorline.metric import AXES
 from anchorline.report import MethodDetails
-from anchorline.tasks.classification import comparing, measuring
-from anchorline.tasks.classification.facts import plan, unfit
+from anchorline.tasks.classification import comparing, measuring, writing
 from anchorline.tasks.classification.measuring import Measured, read_measurement
+from anchorline.tasks.facts import plan, told_of, unfit
 from anchorline.training.loop import train
 
 # fmt: off
@@ -206,10 +206,8 @@ def store(tmp_path_factory) -> FeatureStore:
 def pages(monkeypatch) -> list[list[MethodDetails]]:
     """What each report shows of the methods."""
     shown: list[list[MethodDetails]] = []
-    real = comparing.write_report
-    monkeypatch.setattr(
-        comparing, "write_report", lambda *a, **k: shown.append(k["details"]) or real(*a, **k)
-    )
+    real = writing.write_report
+    monkeypatch.setattr(writing, "write_report", lambda *a, **k: shown.append(k["details"]) or real(*a, **k))
     return shown
 
 
@@ -500,5 +498,5 @@ def test_the_bundled_encoder_on_images_of_others(tiny_encoder, colours):
     bundled = replace(tiny_encoder, name="pictogram-clip")
     (note,) = unfit(colours, bundled)
     assert "not photographs" in note
-    assert note in plan(colours, bundled)
+    assert note in plan(colours, told_of(bundled), unfit(colours, bundled))
     assert unfit(SUITES["pictograms"](), bundled) == unfit(colours, tiny_encoder) == []

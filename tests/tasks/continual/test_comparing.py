@@ -31,8 +31,8 @@ from anchorline.tasks.continual import (
     measuring,
 )
 from anchorline.tasks.continual.learning import Learner
-from tests.conftest import write_images
-from tests.experiments.test_ablation import check_offline
+from tests.helpers.offline import check_offline
+from tests.helpers.tiny import write_images
 
 COLOURS = {
     "black": (20, 20, 20), "blue": (30, 40, 220), "brown": (130, 80, 30), "green": (30, 200, 40),

@@ -211,7 +211,7 @@ def test_examples_of_some_rows_are_those_rows(tiny_encoder):
     assert len(some) == 600
     ours, theirs = (CurrentTask(model, CrossEntropy(), "none", part, part) for part in (some, copied))
     chosen = torch.tensor([599, 0, 17])
-    assert torch.equal(ours.batch(chosen, [0] * 3, 0)[0], features[rows[chosen]])
+    assert torch.equal(ours.batch(chosen, [0] * 3, 0, slice(None))[0], features[rows[chosen]])
     with torch.no_grad():
         assert torch.equal(ours.val_logits(), theirs.val_logits())
 

@@ -22,13 +22,14 @@ from anchorline.report.published import Published
 from anchorline.suites.masks.sets import MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import compare, is_segmentation_run, load_backbone, predict_masks
-from anchorline.tasks.segmentation.comparing import Comparison
+from anchorline.tasks.segmentation.comparing import PAPER_FOUR, Comparison, corrupted_sets
 from anchorline.tasks.segmentation.evaluating import counts_job
 from anchorline.tasks.segmentation.model import Segmenter
 from anchorline.tasks.segmentation.pictures import mask_picture, overlay, palette
 from anchorline.tasks.segmentation.run import Run
 from anchorline.tasks.segmentation.sentences import sentences
-from tests.tasks.segmentation.test_segmenter import BLOCKS, SIZE, SMALL, blocks, brief
+from tests.helpers.blocks import SIZE, blocks, write_blocks
+from tests.helpers.segmented import SMALL, brief
 
 EVIL = "<b>red</b>"
 ROWS = [brief(name, epochs=1) for name in ("fine-tune", "ftp", "linear-decoder")]
@@ -74,6 +75,16 @@ def test_rows(compared, suite):
     published = pd.read_csv(compared.directory / "published.csv")
     ours = rows[(rows.method == "ftp") & (rows.set == "test") & (rows.metric == "miou")].value.mean()
     assert np.isclose(published.measured[0], ours)
+
+
+def test_corrupted_test_sets_by_name(suite):
+    sets = corrupted_sets(suite)
+    assert len(sets) == len(PAPER_FOUR) * 5
+    assert sets["fog/3"].corruption == ("fog", 3)
+    assert sets["fog/3"].name == "fog/3"
+    assert list(corrupted_sets(suite, ["brightness"], [2, 4])) == ["brightness/2", "brightness/4"]
+    with pytest.raises(UserError, match=r"no corruption 'fogg'.*'fog'"):
+        suite.test.corrupted("fogg", 1)
 
 
 def test_the_same_again_trains_and_measures_nothing(compared, suite, monkeypatch):
@@ -239,20 +250,9 @@ def test_predict_writes_masks_of_the_images_own_size(compared, suite, tmp_path):
 # The command
 
 
-def write(folder: Path, name: str, count: int, seed: int) -> Path:
-    images = blocks(name, count, seed)
-    for part in ("images", "masks"):
-        (folder / name / part).mkdir(parents=True)
-    for i in range(count):
-        Image.fromarray(images.image(i)).save(folder / name / "images" / f"{i}.png")
-        Image.fromarray(images.mask(i)).save(folder / name / "masks" / f"{i}.png")
-    (folder / name / "classes.txt").write_text("\n".join(BLOCKS))
-    return folder / name
-
-
 def test_the_command_on_folders(tmp_path, capsys):
     train, test, dark = (
-        write(tmp_path, name, 12, seed) for seed, name in enumerate(("train", "test", "dark"))
+        write_blocks(tmp_path, name, 12, seed) for seed, name in enumerate(("train", "test", "dark"))
     )
     command = Segment(
         train=train, test=test, shift=(f"dark={dark}",), size=SIZE, width=32, method=("fine-tune", "ftp"),

@@ -20,7 +20,6 @@ from anchorline.errors import UserError
 from anchorline.methods.constraints import ByFTP
 from anchorline.methods.settings import override
 from anchorline.metrics.bootstrap import Resamples
-from anchorline.suites.masks.sets import Arrays, MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import METHODS, Architecture, adapt, load, load_backbone
 from anchorline.tasks.segmentation.backbones import Backbone
@@ -29,10 +28,8 @@ from anchorline.tasks.segmentation.iou import counted, ious, mean_iou, measured
 from anchorline.tasks.segmentation.model import Segmenter, layer_of
 from anchorline.tasks.segmentation.problem import Masked, Segmentation, cross_entropy, evaluation_batch
 from anchorline.training.augmentation import augment
-
-SIZE = 64
-SMALL = Architecture(size=(SIZE, SIZE))
-BLOCKS = ("ground", "red", "green")
+from tests.helpers.blocks import BLOCKS, SIZE, blocks
+from tests.helpers.segmented import SMALL, brief
 
 
 @pytest.fixture(scope="module")
@@ -46,32 +43,11 @@ def tokens() -> Backbone:
         return load_backbone("tu-vit_tiny_patch16_224", "none", "cpu")
 
 
-def blocks(name: str, count: int, seed: int, size: int = SIZE) -> MaskedSet:
-    """Noise with a red and a green block; their pixels are the masks."""
-    rng = np.random.default_rng(seed)
-    images = rng.integers(90, 160, (count, size, size, 3), dtype=np.uint8)
-    masks = np.zeros((count, size, size), np.uint8)
-    for image, mask in zip(images, masks, strict=True):
-        for label in (1, 2):
-            y, x = rng.integers(0, size - 24, 2)
-            image[y : y + 24, x : x + 24] = np.eye(3, dtype=np.uint8)[label - 1] * 220
-            mask[y : y + 24, x : x + 24] = label
-        mask[0] = 255
-    return MaskedSet(name, Arrays(images, masks, name), tuple(range(count)))
-
-
 @pytest.fixture(scope="module")
 def suite() -> SegmentationSuite:
     shifts = {"dark": blocks("dark", 4, 3)}
     return SegmentationSuite(
         "blocks", BLOCKS, blocks("train", 16, 0), blocks("val", 6, 1), blocks("test", 6, 2), shifts
-    )
-
-
-def brief(name: str, **training: object):
-    row = METHODS[name]
-    return replace(
-        row, training=replace(row.training, **{"epochs": 2, "batch_size": 8, **training}), search=()
     )
 
 
@@ -356,7 +332,7 @@ def test_labels_move_as_their_images(backbone, suite):
     problem = Segmentation(Segmenter(backbone, "linear", 3, width=32), "crop", learn, learn)
     chosen = torch.tensor([3, 1, 7])
     for seeds in ([5, 6, 7], [8, 9, 10]):
-        (images,), truth = problem.batch(chosen, seeds, 0), problem.labels(chosen, seeds)
+        (images,), truth = problem.batch(chosen, seeds, 0, slice(None)), problem.labels(chosen, seeds, 0)
         red = (images[:, 0] > 0.75) & (images[:, 1] < 0.2)
         inside = truth != 255
         assert ((truth == 1) == red)[inside].float().mean() > 0.97

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from anchorline.evaluation.base import Evaluation
 from anchorline.evaluation.outputs import Outputs
@@ -16,7 +17,10 @@ LEAST = 5  # images of a class, to be called the worst of a set
 
 
 def accuracies(evaluation: Evaluation) -> Iterator[Metric]:
-    """Of test and of each shift, whole and by the subsets of classes that were asked for, and their worst."""
+    """Of test and of each shift, whole and by the subsets of classes that were asked for, and their worst.
+
+    Where some shifts have a part of the classes, and these alone compete there, also with all competing.
+    """
     labelled = evaluation.labelled()
     for name, outputs in labelled.items():
         role = "test" if name == "test" else "shift"
@@ -24,6 +28,11 @@ def accuracies(evaluation: Evaluation) -> Iterator[Metric]:
         worst = worst_class(outputs.right, outputs.truth, LEAST)
         if worst is not None:
             yield Metric(name, role, "worst_class", 100 * worst.accuracy, n=worst.n)
+    shifts = {name: outputs for name, outputs in labelled.items() if name != "test"}
+    if any(outputs.among_all is not None for outputs in shifts.values()):
+        for name, outputs in shifts.items():
+            predicted = outputs.predicted if outputs.among_all is None else outputs.among_all
+            yield share(name, "shift", "accuracy_among_all", predicted.eq(outputs.truth))
     for title, columns in evaluation.options.columns_of_subsets(evaluation.classifier.classes).items():
         for name, outputs in labelled.items():
             part = restricted_to(outputs, columns)
@@ -36,9 +45,14 @@ def accuracies(evaluation: Evaluation) -> Iterator[Metric]:
 
 def accuracy(name: str, role: str, outputs: Outputs) -> Metric:
     """Top-1 accuracy with its Wilson interval."""
-    right, n = int(outputs.right.sum()), len(outputs.truth)
-    low, high = wilson(right, n)
-    return Metric(name, role, "accuracy", 100 * right / n, low=100 * low, high=100 * high, n=n)
+    return share(name, role, "accuracy", outputs.right)
+
+
+def share(name: str, role: str, metric: str, right: Tensor) -> Metric:
+    """The percentage of right answers, bool [N], with its Wilson interval."""
+    hits, n = int(right.sum()), len(right)
+    low, high = wilson(hits, n)
+    return Metric(name, role, metric, 100 * hits / n, low=100 * low, high=100 * high, n=n)
 
 
 def restricted_to(outputs: Outputs, columns: tuple[int, ...]) -> Outputs:

@@ -83,8 +83,9 @@ def ablate(
     if row.captions == "single":
         rows.append(METHODS[SINGLE_CAPTION])
     found = compare(
-        suite, encoder, rows, out, seeds=seeds, store=store, narrator=narrator, overwrite=overwrite
-    )
+        suite, encoder, rows, out, seeds=seeds, store=store, narrator=narrator, overwrite=overwrite,
+        kind=f"ablation of {ablation.name} of {row.name}",
+    )  # fmt: skip
     parts = [_of_rows(found, _untouched(row)), _of_rows(found, placed)]
     if not ablation.variants:
         parts[1] = _of_strengths(found, placed)

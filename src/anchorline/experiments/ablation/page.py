@@ -13,7 +13,7 @@ from anchorline.methods.table import Method
 from anchorline.metric import CLASSIFICATION_AXES, UNTOUCHED, capitalized
 from anchorline.report.chart_page import Chart, Sheet, write_page
 from anchorline.tasks.classification.comparing import Comparison
-from anchorline.tasks.comparison import how_measured
+from anchorline.tasks.facts import how_measured
 
 
 def write_ablation(

@@ -11,9 +11,9 @@ from anchorline.methods.table import METHODS
 
 SINGLE_CAPTION = "zero-shot-single"  # the untouched encoder of the methods with one caption a class
 
-# What is ablated unless another row is given. At its released rate: an ablation changes one thing, and a
-# search would choose another rate for each variant.
-REPROGRAMMER = override(METHODS["reprogrammer"], {"training.lr": "5e-4"})
+# What is ablated unless another row is given. At one rate of each program, the higher that the row tries: an
+# ablation changes one thing, and a search would choose other rates for each variant.
+REPROGRAMMER = override(METHODS["reprogrammer"], {"training.lr": "1.5e-3", "tunable.frame_lr": "0.15"})
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,61 @@ ABLATIONS: dict[str, Ablation] = {
             name="padding",
             about="how wide the learned frame around the image is",
             variants=tuple(
-                Variant(f"width {w:g}", {"tunable.width": f"{w:g}", "tunable.resize": f"{1 - 2 * w:g}"}, w)
+                Variant(f"width {w:g}", {"tunable.width": f"{w:g}", "tunable.geometry": "around"}, w)
                 for w in _WIDTHS
             ),
             axis="width of the frame, share of the side",
             note="The frame stands around the whole image: at width w the image is scaled to 1 − 2w of the "
             "side. At width 0 there is no frame, and images stay as they are.",
+        ),
+        Ablation(
+            name="geometry",
+            about="the frame over the image's margin, around the shrunk image, or over one of learnt size",
+            variants=tuple(Variant(one, {"tunable.geometry": one}) for one in ("over", "around", "learnt")),
+            note="“Over” is the geometry of the released code, “around” that of the paper’s figure, “learnt” "
+            "that of AutoVP (arXiv 2310.08381): the size starts at the whole.",
+        ),
+        Ablation(
+            name="ground",
+            about="what the canvas shows around an image, under the frame",
+            variants=tuple(
+                Variant(one, {"tunable.geometry": "around", "tunable.ground": one})
+                for one in ("black", "grey", "mean", "edge")
+            ),
+            note="The frame stands around the shrunk image. “Mean” is the encoder’s mean colour, “edge” the "
+            "image’s own edge continued; the released code has black.",
+        ),
+        Ablation(
+            name="frame",
+            about="how the frame is trained: its start, its optimizer, its decay, what makes pixels of it",
+            variants=(
+                Variant("as released", {}),
+                Variant("without decay", {"tunable.frame_decay": "0"}),
+                Variant("decoupled decay", {"tunable.frame_optimizer": "adamw"}),
+                Variant("from zero", {"tunable.start_from": "zero"}),
+                Variant("straight-through clamp", {"tunable.clamp": "straight-through"}),
+                Variant("sigmoid from zero", {"tunable.squash": "sigmoid", "tunable.start_from": "zero"}),
+                Variant(
+                    "normalised gradient, from zero",
+                    {
+                        "tunable.frame_optimizer": "normalised-sgd",
+                        "tunable.frame_decay": "0",
+                        "tunable.start_from": "zero",
+                    },
+                ),
+            ),
+            note="“As released”: Adam with the decay in its gradient, from N(0, 1), through tanh. “Sigmoid” "
+            "is ILM-VP’s (arXiv 2211.11635), “normalised gradient” EVP’s (arXiv 2212.10556), whose rate is "
+            "the root mean square of a step.",
+        ),
+        Ablation(
+            name="augmentation",
+            about="of the training images",
+            variants=tuple(
+                Variant(one, {"training.augmentation": one}) for one in ("none", "flip", "crop", "trivial")
+            ),
+            note="“Trivial”: one change of TrivialAugment (arXiv 2103.10158) at a random strength, which "
+            "arXiv 2510.07823 finds to help any visual prompt.",
         ),
         Ablation(
             name="residual",

@@ -15,7 +15,7 @@ from anchorline.experiments.maps.neighbourhoods import K, by_chance
 from anchorline.report.chart_page import Chart, Sheet, write_page
 from anchorline.report.figures.style import INK, RULE, plain_layout, plot_text
 from anchorline.suites.suite import Suite
-from anchorline.tasks.comparison import how_measured
+from anchorline.tasks.facts import how_measured
 
 WIDTH, PANEL = 1040, 470  # pixels
 # Nine that colour-blind readers can tell apart (Paul Tol's "muted" scheme), and black.

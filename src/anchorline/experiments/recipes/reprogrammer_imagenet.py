@@ -5,9 +5,9 @@
     anchorline reproduce reprogrammer-imagenet --scale tiny
 
 The protocol, as released. CLIP ViT-B/32 is adapted to ImageNet-1k. Accuracy is measured on its val images,
-ImageNet-V2 (matched frequency), ImageNet-A and ImageNet-R (200 classes each, only these compete) and
-ImageNet-Sketch; detection against iNaturalist, SUN, Places (the usual subsets) and DTD, by the maximum
-softmax probability.
+ImageNet-V2 (matched frequency), ImageNet-A and ImageNet-R (200 classes each, of which only these compete; the
+table of robustness also has the released protocol, in which all 1,000 do) and ImageNet-Sketch; detection
+against iNaturalist, SUN, Places (the usual subsets) and DTD, by the maximum softmax probability.
 
 Hyper-parameters: those of `reprogrammer_cifar10`, which are the defaults of the released code
 (github.com/IBM/reprogrammer, commit f107472); the README's command for ImageNet repeats --up-resolution 224

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,11 @@ from anchorline.methods.tunables.linear_probe import LinearHead, fit_head
 from anchorline.methods.tuned import TunableModel
 
 _WORDS = 256  # encoded at a time
+_FEATURES = 2  # dimensions of a batch of them
+
+# The captions that compete: the mean over the templates of each class (None), one template of each, or pairs
+# of class and template, int64 [P, 2].
+Captions: TypeAlias = int | Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +88,7 @@ class AdaptedModel(TunableModel):
 
     changes_images = False  # whether image features differ from those of the untouched encoder
     templates = 1  # captions of a class that training may draw from
+    template_an_image = False  # whether each image of a batch draws one of its own
 
     def __init__(self, pretrained: Pretrained) -> None:
         super().__init__()
@@ -107,26 +113,26 @@ class AdaptedModel(TunableModel):
         """Pixels in [0, 1], float32 [N, 3, H, W] -> what the image tower wants."""
         return self.encoder.standardise(images)
 
-    def class_vectors(self, template: int | None = None) -> Tensor:
-        """Unit vectors [C, D]; of one template, or the mean over all."""
+    def class_vectors(self, captions: Captions = None) -> Tensor:
+        """Unit vectors [C, D] of the captions that compete; see `Captions`."""
         return cast(Tensor, self.captions)
 
     def word_vectors(self, words: Sequence[str]) -> Tensor | None:
         """Unit vectors [W, D] of words, each in one caption; None: those of the untouched encoder."""
         return None
 
-    def classifier(self, template: int | None = None) -> tuple[Tensor, Tensor]:
+    def classifier(self, captions: Captions = None) -> tuple[Tensor, Tensor]:
         """weight [C, D] and bias [C] on unit image features."""
-        vectors = self.class_vectors(template)
+        vectors = self.class_vectors(captions)
         return self.encoder.logit_scale * vectors, vectors.new_zeros(len(vectors))
 
-    def forward(self, x: Tensor, template: int | None = None) -> Tensor:
-        """Logits [N, C] of pixels, or of image features [N, D] if those do not change."""
-        return self.logits(x, self.classifier(template))
+    def forward(self, x: Tensor, captions: Captions = None) -> Tensor:
+        """Logits [N, C] of pixels [N, 3, H, W] in [0, 1], or of features [N, D] if those do not change."""
+        return self.logits(x, self.classifier(captions))
 
     def logits(self, x: Tensor, classifier: tuple[Tensor, Tensor]) -> Tensor:
         """The same with a classifier that is at hand."""
-        features = self.features(x) if self.changes_images else x
+        features = x if x.ndim == _FEATURES else self.features(x)
         weight, bias = classifier
         with torch.autocast(x.device.type, enabled=False):  # in bf16 a logit of 30 is off by 0.1
             return features.float() @ weight.float().T + bias.float()
@@ -171,9 +177,14 @@ class Captioned(AdaptedModel):
         """int64 [N, L] -> unit vectors [N, D]."""
         return TextTower(self.encoder.model)(tokens)
 
-    def class_vectors(self, template: int | None = None) -> Tensor:
+    def class_vectors(self, captions: Captions = None) -> Tensor:
         tokens = cast(Tensor, self.tokens)
-        return self._mean(tokens) if template is None else self.encode(tokens[:, template])
+        if captions is None:
+            return self._mean(tokens)
+        if isinstance(captions, int):
+            return self.encode(tokens[:, captions])
+        classes, templates = captions.to(tokens.device).unbind(1)
+        return self.encode(tokens[classes, templates])
 
     def word_vectors(self, words: Sequence[str]) -> Tensor | None:
         templates = word_template(self.pretrained.templates)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Literal, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.text_tower import TextTower
-from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained, Tunable
+from anchorline.methods.tunables.base import AdaptedModel, Captioned, Captions, Pretrained, Tunable
 
 
 class TunedTowers(Captioned):
@@ -19,8 +19,9 @@ class TunedTowers(Captioned):
 
     changes_images = True
 
-    def __init__(self, pretrained: Pretrained) -> None:
+    def __init__(self, pretrained: Pretrained, template_an_image: bool) -> None:
         super().__init__(pretrained)
+        self.template_an_image = template_an_image
         self.model = copy.deepcopy(pretrained.encoder.model).eval().requires_grad_(True)
 
     @property
@@ -28,14 +29,15 @@ class TunedTowers(Captioned):
         return cast(nn.Module, self.model.visual)
 
     def features(self, images: Tensor) -> Tensor:
-        found = self.model.encode_image(self.tower_input(images))  # type: ignore[operator]
+        with self.encoder.precision():
+            found = self.model.encode_image(self.tower_input(images))  # type: ignore[operator]
         return F.normalize(found.float(), dim=-1)
 
     def encode(self, tokens: Tensor) -> Tensor:
         return TextTower(self.model)(tokens)
 
-    def classifier(self, template: int | None = None) -> tuple[Tensor, Tensor]:
-        vectors = self.class_vectors(template)
+    def classifier(self, captions: Captions = None) -> tuple[Tensor, Tensor]:
+        vectors = self.class_vectors(captions)
         return self.model.logit_scale.exp() * vectors, vectors.new_zeros(len(vectors))  # type: ignore[operator]
 
     def anchors(self) -> dict[str, Tensor]:
@@ -50,14 +52,21 @@ class TunedTowers(Captioned):
 
 @dataclass(frozen=True)
 class BothTowers(Tunable):
-    """The whole encoder; class vectors come from its text tower."""
+    """The whole encoder; class vectors come from its text tower.
+
+    Attributes:
+        template: how training draws from several captions of a class: one for each "image" of a batch, as in
+            the released code of FLYP, or one for each "step", the same for all classes.
+    """
+
+    template: Literal["image", "step"] = "image"
 
     name = "both towers"
     changes_images = True
     trains_weights = True
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:
-        return TunedTowers(pretrained)
+        return TunedTowers(pretrained, self.template == "image")
 
     def layer_name(self, tensor: str) -> str:
         inside = tensor.removeprefix("model.visual.")

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from anchorline.methods.tunables.base import AdaptedModel, Pretrained, Tunable
+from anchorline.methods.tunables.base import AdaptedModel, Captions, Pretrained, Tunable
 
 # The protocol of arXiv 2103.00020, appendix A.3: L-BFGS, strength swept on val in logarithmic steps.
 # Strong end: weights near zero; weak end: the training set is fitted.
@@ -33,7 +33,7 @@ class Headed(AdaptedModel):
             {"weight": nn.Parameter(weight.to(device)), "bias": nn.Parameter(bias.to(device))}
         )
 
-    def classifier(self, template: int | None = None) -> tuple[Tensor, Tensor]:
+    def classifier(self, captions: Captions = None) -> tuple[Tensor, Tensor]:
         return self.head["weight"], self.head["bias"]
 
     def rows_from(self, name: str, before: AdaptedModel) -> Tensor | None:

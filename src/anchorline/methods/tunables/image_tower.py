@@ -39,7 +39,9 @@ class TunedTower(Headed):
         return self.tower
 
     def features(self, images: Tensor) -> Tensor:
-        return F.normalize(self.tower(self.tower_input(images)).float(), dim=-1)
+        with self.encoder.precision():
+            found = self.tower(self.tower_input(images))
+        return F.normalize(found.float(), dim=-1)
 
     def anchors(self) -> dict[str, Tensor]:
         pretrained = dict(_parameters(self.encoder.image_tower))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +15,11 @@ from anchorline.methods.tunables.base import AdaptedModel, Captioned, Pretrained
 
 
 class TunedPrompt(Captioned):
-    """Class vectors of "[v1] … [vM] class", the vectors shared by all classes."""
+    """Class vectors of "[v1] … [vM] class.", the vectors shared by all classes."""
 
-    def __init__(self, pretrained: Pretrained, words: str) -> None:
-        # One caption a class, "a photo of a class", whose first words give way to the vectors.
-        pretrained = replace(pretrained, templates=(f"{words} {{}}",))
+    def __init__(self, pretrained: Pretrained, words: str, ending: str) -> None:
+        # One caption a class, "a photo of a class.", whose first words give way to the vectors.
+        pretrained = replace(pretrained, templates=(f"{words} {{}}{ending}",))
         super().__init__(pretrained)
         tokenizer = pretrained.encoder.tokenizer
         alone = tokenizer([words])[0].to(pretrained.encoder.device)
@@ -50,14 +52,21 @@ class Prompt(Tunable):
 
     Attributes:
         words: what the vectors start from; as many vectors as they have tokens.
+        ending: what stands after the class, a full stop as released.
     """
 
     words: str = "a photo of a"
+    ending: str = "."
 
     name = "prompt context"
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:
-        return TunedPrompt(pretrained, self.words)
+        return TunedPrompt(pretrained, self.words, self.ending)
+
+    @classmethod
+    def upgraded(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Formats 1 and 2 had no ending."""
+        return {"ending": "", **fields}
 
 
 choices = {"prompt": Prompt()}

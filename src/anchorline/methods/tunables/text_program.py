@@ -12,8 +12,8 @@ from anchorline.encoders.text_tower import TextTower
 class TextProgram(nn.Module):
     """Changes to the token embedding Θ and the positional embedding b, both zero at first.
 
-    Only rows of tokens that occur in a caption exist, and since the changes are trained and not the rows,
-    weight decay pulls towards the pre-trained rows.
+    Only rows of tokens that occur in a caption exist. The released decay takes Θ and b towards zero, all of
+    their rows; here those that exist, so that other words stay what they were (see `origins`).
     """
 
     def __init__(self, tower: TextTower, tokens: Tensor) -> None:
@@ -24,8 +24,18 @@ class TextProgram(nn.Module):
         row_of = torch.full((tower.embedding.num_embeddings,), len(occurring), device=tokens.device)
         row_of[occurring] = torch.arange(len(occurring), device=tokens.device)
         self.register_buffer("row_of", row_of, persistent=False)
+        self._tower, self._occurring = tower, occurring
         self.rows = nn.Parameter(torch.zeros(len(occurring), width, device=tokens.device))
         self.positions = nn.Parameter(torch.zeros(tower.needed(tokens), width, device=tokens.device))
+
+    def origins(self) -> tuple[Tensor, Tensor]:
+        """What the trained changes are added to: rows of Θ [V, W] and of b [L, W]; zeros where a tower has no
+        table b that can be read."""
+        rows = self._tower.embedding.weight.detach()[self._occurring]
+        positions = self._tower.positions
+        if positions is None:
+            return rows, torch.zeros_like(self.positions)
+        return rows, positions.detach()[: len(self.positions)].clone()
 
     def forward(self, tokens: Tensor, embedded: Tensor) -> Tensor:
         """Token numbers [N, L], their embeddings [N, L, W] -> the programmed ones."""

@@ -8,6 +8,7 @@ from anchorline.report.tables.cells import Cell, Column, Table, change, mark_bes
 
 MEASURES = {  # metric: (title, unit, how it is written)
     "accuracy": ("accuracy", "%", percent),
+    "accuracy_among_all": ("all classes compete", "%", percent),
     "relative_robustness": ("relative robustness", "points", change),
     "effective_robustness": ("effective robustness", "points", change),
     "worst_class": ("worst class", "%", percent),
@@ -19,6 +20,7 @@ GROUP = "worst_group"
 MEAN = "mean of shifts"
 PICKS: dict[str, Callable[[Iterable[float]], float]] = {
     "accuracy": max,
+    "accuracy_among_all": max,
     "worst_class": max,
     "positive_flips": max,
 }

@@ -15,8 +15,8 @@ from anchorline.engine.jobs import do_all
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.methods.table import Method, find_method
 from anchorline.suites.suite import Suite
+from anchorline.tasks.claiming import claim_run
 from anchorline.tasks.classification.run import Run
-from anchorline.tasks.comparison import claim_run
 
 
 def adapt(

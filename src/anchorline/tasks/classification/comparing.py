@@ -13,38 +13,36 @@ from anchorline.classifier.runs import load, read_record
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.directories import Named
-from anchorline.engine.distributed import from_main_process, is_main_process, main_process_first
+from anchorline.engine.distributed import from_main_process
 from anchorline.engine.jobs import Step, do_all
-from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.evaluation.base import Options
 from anchorline.evaluation.outputs import Outputs, collect_outputs
 from anchorline.methods.table import SHOWN, Method, find_method
 from anchorline.metric import UNTOUCHED
 from anchorline.metrics.bootstrap import Resamples
-from anchorline.report import write_report
-from anchorline.report.published import Published, beside, write_published
+from anchorline.report.published import Published
 from anchorline.suites.suite import Suite
 from anchorline.tasks import comparison
+from anchorline.tasks.claiming import claim_comparison, claim_jobs
 from anchorline.tasks.classification.adapting import spares_training
 from anchorline.tasks.classification.evaluating import untouched_classifier
-from anchorline.tasks.classification.facts import facts, guarantee, notes, plan
 from anchorline.tasks.classification.gathering import gather
 from anchorline.tasks.classification.measuring import Measured, Measuring
 from anchorline.tasks.classification.oracle import Select, chosen_by, learnt_suite
-from anchorline.tasks.classification.readable import readable
 from anchorline.tasks.classification.run import Run
+from anchorline.tasks.classification.writing import write
 from anchorline.tasks.comparison import (
     Runs,
     checked_seeds,
     chosen_rows,
-    claim_comparison,
     found_runs,
-    refuse_or_replace,
+    publish,
     run_directory,
     runs_in,
-    write_tables,
 )
+from anchorline.tasks.facts import faster, plan, told_of, unfit
+from anchorline.tasks.readable import readable
 
 Comparison: TypeAlias = comparison.Comparison[Suite, AdaptedClassifier]
 
@@ -63,13 +61,14 @@ def compare(
     trackers: tuple[str, ...] = (),
     published: Sequence[Published] = (),
     overwrite: bool = False,
+    kind: str = "comparison of classification",
 ) -> Comparison:
     """Adapt the encoder by each method, once a seed, and evaluate all on the same images.
 
     The untouched encoder is always among them, and first: changes are measured against it. Methods that draw
     no random numbers run once. `select` "oracle" chooses on test and all shifts instead of val, to show what
     honest choice costs; such methods are named so. `options` asks for more to be measured,
-    and `published` figures stand beside ours in the report.
+    `published` figures stand beside ours in the report, and `kind` is what `out` becomes a directory of.
 
     Writes into `out`: results.jsonl, results.csv, differences.csv (every pair of methods), alpha.csv (each
     blend at every strength), movement.csv (how far each layer moved, of the lowest seed), published.csv (if
@@ -84,41 +83,23 @@ def compare(
     narrator, store, options = narrator or Silent(), store or FeatureStore(), options or Options()
     options.columns_of_subsets(suite.classes)  # a mistake shows before the long work
     rows = [chosen_by(select, row) for row in chosen_rows(methods, find_method, [find_method(UNTOUCHED)])]
-    seeds = checked_seeds(seeds)
+    names, seeds = [row.name for row in rows], checked_seeds(seeds)
     about = {"suite": Named(suite.name, suite.hash), "encoder": Named(encoder.name, encoder.hash)}
-    directory = claim_comparison(Path(out), "classification", about, overwrite)
-    narrator.say(plan(suite, encoder))
+    directory = claim_comparison(Path(out), kind, about, overwrite)
+    narrator.say(plan(suite, told_of(encoder), [*unfit(suite, encoder), *faster(suite, encoder)]))
     suite, seconds = readable(suite, encoder, store, directory, narrator)
-    runs = _runs(
-        encoder, suite, learnt_suite(select, suite), rows, seeds, store, directory, narrator, trackers
-    )
-    for run in runs:
-        refuse_or_replace(run.job.file.parent, run.job, overwrite, narrator)
+    learnt = learnt_suite(select, suite)
+    runs = _runs(encoder, suite, learnt, rows, seeds, store, directory, narrator, trackers)
+    claim_jobs([run.job for run in runs], overwrite, narrator)
+    found_runs(directory, names)  # known from now on, whoever gathers
     asked = Measured(suite, options, encoder)
-    found_runs(directory, [row.name for row in rows])  # known from now on, whoever gathers
     do_all(_steps(runs, asked, encoder, store, narrator), narrator)
-    with main_process_first(), Lock(directory / "report.html").held(is_main_process(), narrator.say):
-        found = gather(directory, [row.name for row in rows], asked, encoder)
-        if is_main_process():
-            papers = beside(found.rows, published)
-            write_tables(
-                directory, found.rows,
-                differences=found.differences, alpha=found.curves, movement=found.movements,
-            )  # fmt: skip
-            write_published(directory, papers)
-            write_report(
-                directory / "report.html",
-                title=f"{suite.name} with {encoder.name}",
-                rows=found.rows,
-                details=found.details,
-                curves=found.curves,
-                movements=found.movements,
-                differences=found.differences,
-                facts=facts(suite, encoder, found.records, seconds, options),
-                notes=notes(suite, encoder, found.records, found.left_out),
-                guarantee=guarantee(suite, options),
-                published=papers,
-            )
+    found = publish(
+        directory,
+        lambda: gather(directory, names, asked, encoder),
+        lambda found: write(directory, found, asked, seconds, published),
+        narrator.say,
+    )
     classifiers = Runs(found.first, partial(load, encoder=encoder))
     return Comparison(found.rows, classifiers, suite, directory)
 

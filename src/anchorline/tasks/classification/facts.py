@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 
 import torch
 
 from anchorline.classifier.runs import Record
 from anchorline.encoders.encoder import Encoder
-from anchorline.encoders.loading import BUNDLED as BUNDLED_ENCODER
 from anchorline.evaluation.base import Options
 from anchorline.metric import ID_POSITIVE, MCM_TEMPERATURE, MSP_TEMPERATURE
 from anchorline.metrics.open_set import conformal_threshold
-from anchorline.suites.bundled import BUNDLED as BUNDLED_SUITE
 from anchorline.suites.suite import Suite
 from anchorline.tasks.classification.oracle import CHOOSING, chooser
-from anchorline.version import __version__, command_line, commit
+from anchorline.tasks.facts import how_measured, made_by, unfit
 
 
 def _ends_of_searches(records: Sequence[Record]) -> list[str]:
@@ -33,27 +30,6 @@ def _ends_of_searches(records: Sequence[Record]) -> list[str]:
                 found.setdefault(what, []).append(str(one.seed))
     return [
         f"{what} (seed {', '.join(seeds)}); a wider search might do better" for what, seeds in found.items()
-    ]
-
-
-def plan(suite: Suite, encoder: Encoder) -> str:
-    """What is about to be done."""
-    sets = suite.sets()
-    height, width = encoder.geometry.size
-    said = (
-        f"{suite.name}: {len(suite.classes)} classes, {sum(map(len, sets.values())):,} images "
-        f"in {len(sets)} sets; {encoder.name} at {height} x {width} px on {encoder.device}"
-    )
-    return "\n".join([said, *(f"note: {note}" for note in unfit(suite, encoder))])
-
-
-def unfit(suite: Suite, encoder: Encoder) -> list[str]:
-    """A sentence where the bundled encoder meets images that it was not made for, perhaps."""
-    if encoder.name != BUNDLED_ENCODER or suite.name == BUNDLED_SUITE:
-        return []
-    return [
-        f"{encoder.name} knows drawings, not photographs; for those give another --encoder, such as "
-        "ViT-B-32:laion2b_s34b_b79k"
     ]
 
 
@@ -74,11 +50,8 @@ def facts(
             chosen[f"Chosen on {CHOOSING[chooser(one.method)]}"].append(f"{one.method.name}{of}: {values}")
     models = len(options.reference)
     line = f"{models} reference models" if models else "the untouched encoder, of slope 1"
-    sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
     return {
-        "Command": command_line.get(),
-        "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes; images: {sizes}",
-        "Encoder": f"{encoder.name} (weights hash {encoder.hash}) on {encoder.device}",
+        **how_measured(suite, encoder),
         "Preprocessing": encoder.preprocessing,
         "Captions": " | ".join(encoder.templates),
         "Accuracy": "top-1, all classes compete unless a note says otherwise; intervals are Wilson's, 95 %",
@@ -101,8 +74,7 @@ def facts(
         "all trials of its search; "
         f"encoding all sets took {encoding:.0f} s, once",
         "Peak memory": "of the process (resident; on a GPU: of the device) while adapting",
-        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
-        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        **made_by(),
     }
 
 

@@ -14,6 +14,7 @@ from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.jobs import Answer, Job, Step, identity_of, set_fields
+from anchorline.engine.plugins import code_of
 from anchorline.engine.progress import Narrator
 from anchorline.evaluation.base import Evaluation, Options
 from anchorline.evaluation.collect import collect
@@ -88,6 +89,7 @@ class Measured:
             "options": set_fields(self.options),
             "evaluators": list(EVALUATORS),
             "detectors": list(DETECTORS),
+            "plugins": code_of(*EVALUATORS.values(), *(one.fit for one in DETECTORS.values())),
         }
         return Job(asked, run / ANSWERS / f"{what}-{identity_of(asked)}.safetensors")
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anchorline.encoders.encoder import as_images
+from anchorline.encoders.encoder import as_images, images_at_once
 from anchorline.methods.hyperparameters import Augmentation
 from anchorline.methods.objectives import Objective
 from anchorline.methods.selection import ValScore, val_score
 from anchorline.methods.tunables import AdaptedModel
+from anchorline.methods.tunables.base import Captions
 from anchorline.training.augmentation import augment
 
-_EVALUATION_BATCH = 256
+_PIXELS = 4  # dimensions of images
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class Examples:
     """What a loop reads.
 
     Attributes:
-        inputs: uint8 pixels [M, H, W, 3], or float32 features [M, D] for what leaves images alone.
+        inputs: uint8 pixels [M, H, W, 3]; or float32 features [M, D] for what leaves images alone.
         labels: int64 [N].
         rows: the inputs that are examples, int64 [N]; None: all, N = M. What is no example is never read, so
             that part of a set on disk takes no memory.
@@ -34,6 +35,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def pixels(self) -> bool:
+        """Whether the inputs are pixels; else they are features."""
+        return self.inputs.ndim == _PIXELS
 
     def __getitem__(self, chosen: Tensor | slice) -> Tensor:
         """The inputs of some examples, by their numbers."""
@@ -64,42 +70,53 @@ class Classification:
     def __len__(self) -> int:
         return len(self.train)
 
-    def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor, int | None]:
-        inputs = self.train[chosen]
-        if self.model.changes_images and self.augmentation != "none":
-            inputs = augment(inputs, self.augmentation, seeds)
-            # Channel by channel in memory: how the convolutions that follow round depends on it.
-            inputs = inputs.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
-        return self._ready(inputs), self._template(step)
+    def batch(self, chosen: Tensor, seeds: list[int], step: int, mine: slice) -> tuple[Tensor, Captions]:
+        inputs = self.train[chosen[mine]]
+        if self.train.pixels and self.augmentation != "none":
+            inputs = augment(inputs, self.augmentation, seeds[mine])
+        captions, _ = self._captions(self.train.labels[chosen], seeds, step)
+        return self._ready(inputs), captions
 
-    def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
-        return self.train.labels[chosen].to(self.device)
+    def labels(self, chosen: Tensor, seeds: list[int], step: int) -> Tensor:
+        return self._captions(self.train.labels[chosen], seeds, step)[1].to(self.device)
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         return self.objective(outputs, labels)
 
     def val_loss(self, rng: torch.Generator, size: int, step: int) -> Tensor:
         chosen = torch.randperm(len(self.val), generator=rng)[:size]
-        logits = self.model(self._ready(self.val[chosen]), self._template(step))
-        return self.loss(logits, self.val.labels[chosen].to(self.device))
+        seeds = torch.randint(2**31, (len(chosen),), generator=rng).tolist()
+        captions, labels = self._captions(self.val.labels[chosen], seeds, step)
+        logits = self.model(self._ready(self.val[chosen]), captions)
+        return self.loss(logits, labels.to(self.device))
 
     def val_logits(self) -> Tensor:
         """[N, C], of all of val, on the CPU."""
         classifier = self.model.classifier()
+        size = images_at_once(*self.model.encoder.geometry.size, self.device)
         return torch.cat([
-            self.model.logits(self._ready(self.val[start : start + _EVALUATION_BATCH]), classifier).cpu()
-            for start in range(0, len(self.val), _EVALUATION_BATCH)
+            self.model.logits(self._ready(self.val[start : start + size]), classifier).cpu()
+            for start in range(0, len(self.val), size)
         ])  # fmt: skip
 
     def validate(self) -> tuple[ValScore, dict[str, float]]:
         found = val_score(self.val_logits(), self.val.labels)
         return found, {"val_accuracy": 100 * found[0], "val_cross_entropy": -found[1]}
 
-    def _template(self, step: int) -> int | None:
-        """One caption template a step, as contrastive fine-tuning draws them; class vectors of all at val."""
+    def _captions(self, labels: Tensor, seeds: list[int], step: int) -> tuple[Captions, Tensor]:
+        """The captions that compete at a step, and the place of each image's own among them, int64 [N]: those
+        of all classes, by one template a step; or, as the model says, a template an image, drawn by its seed.
+        At val class vectors are the means over all templates."""
         count = self.model.templates
-        return step % count if count > 1 else None
+        if count == 1:
+            return None, labels
+        if not self.model.template_an_image:
+            return step % count, labels
+        # The lower bits of such seeds repeat from step to step.
+        drawn = torch.tensor([(seed >> 16) % count for seed in seeds])
+        pairs, own = torch.stack([labels, drawn], 1).unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+        return pairs, own
 
     def _ready(self, inputs: Tensor) -> Tensor:
         inputs = inputs.to(self.device)
-        return as_images(inputs, inputs.device) if self.model.changes_images else inputs
+        return as_images(inputs, inputs.device) if inputs.ndim == _PIXELS else inputs

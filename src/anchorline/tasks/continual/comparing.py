@@ -11,33 +11,31 @@ import pandas as pd
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.features import FeatureStore
 from anchorline.engine.directories import Named
-from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import do_all
-from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.metric import UNTOUCHED
 from anchorline.report.published import Published, beside, write_published
 from anchorline.suites.suite import Suite
-from anchorline.tasks.classification.facts import plan
-from anchorline.tasks.classification.readable import readable
+from anchorline.tasks.claiming import claim_comparison, claim_jobs
 from anchorline.tasks.comparison import (
     Comparison,
     checked_seeds,
     chosen_rows,
-    claim_comparison,
     found_runs,
-    refuse_or_replace,
+    publish,
     run_directory,
     write_tables,
 )
-from anchorline.tasks.continual.gathering import gather
+from anchorline.tasks.continual.gathering import Gathered, gather
 from anchorline.tasks.continual.learning import Setting
 from anchorline.tasks.continual.methods import METHODS, ContinualMethod, check, find_continual
 from anchorline.tasks.continual.page import write_report
 from anchorline.tasks.continual.run import Run
 from anchorline.tasks.continual.runs import Learnt
 from anchorline.tasks.continual.sequence import draw_sequence
+from anchorline.tasks.facts import faster, plan, told_of, unfit
+from anchorline.tasks.readable import readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +90,8 @@ def compare(
     for seed in seeds:
         draw_sequence(suite, tasks, seed)  # mistakes show early
     about = {"suite": Named(suite.name, suite.hash), "encoder": Named(encoder.name, encoder.hash)}
-    directory = claim_comparison(Path(out), "continual learning", about, overwrite)
-    narrator.say(plan(suite, encoder))
+    directory = claim_comparison(Path(out), "comparison of continual learning", about, overwrite)
+    narrator.say(plan(suite, told_of(encoder), [*unfit(suite, encoder), *faster(suite, encoder)]))
     suite, _ = readable(suite, encoder, store, directory, narrator)
     settings = [
         Setting(encoder, draw_sequence(suite, tasks, seed), rehearsal, store, narrator) for seed in seeds
@@ -103,20 +101,25 @@ def compare(
         for setting in settings
         for row in rows
     ]
-    for run in runs:
-        refuse_or_replace(run.directory, run.job, overwrite, narrator)
-    found_runs(directory, [row.name for row in rows])  # known from now on, whoever gathers
+    claim_jobs([run.job for run in runs], overwrite, narrator)
+    names = [row.name for row in rows]
+    found_runs(directory, names)  # known from now on, whoever gathers
     do_all([step for run in runs for step in run.steps()], narrator)
-    with main_process_first(), Lock(directory / "report.html").held(is_main_process(), narrator.say):
-        found = gather(directory, [row.name for row in rows], suite, encoder, tasks, rehearsal)
-        comparison = ContinualComparison(
-            found.rows, found.first, suite, directory, found.matrix, found.learnt
-        )
-        if is_main_process():
-            papers = beside(found.rows[found.rows.task == found.rows.task.max()], published)
-            write_tables(directory, found.rows, matrix=found.matrix)
-            write_published(directory, papers)
-            write_report(
-                comparison.report, found.rows, found.matrix, found.learnt, suite, encoder, rehearsal, papers
-            )
-    return comparison
+    found = publish(
+        directory,
+        lambda: gather(directory, names, suite, encoder, tasks, rehearsal),
+        lambda found: _write(directory, found, suite, encoder, rehearsal, published),
+        narrator.say,
+    )
+    return ContinualComparison(found.rows, found.first, suite, directory, found.matrix, found.learnt)
+
+
+def _write(
+    directory: Path, found: Gathered, suite: Suite, encoder: Encoder, rehearsal: int,
+    published: Sequence[Published],
+) -> None:  # fmt: skip
+    papers = beside(found.rows[found.rows.task == found.rows.task.max()], published)
+    write_tables(directory, found.rows, matrix=found.matrix)
+    write_published(directory, papers)
+    page = directory / "report.html"
+    write_report(page, found.rows, found.matrix, found.learnt, suite, encoder, rehearsal, papers)

@@ -13,10 +13,10 @@ from anchorline.report.chart_page import Chart, write_page
 from anchorline.report.tables.cells import signed
 from anchorline.report.tables.published import published_section
 from anchorline.suites.suite import Suite
-from anchorline.tasks.comparison import how_measured
 from anchorline.tasks.continual.figures import curve_figure, final_figure, matrix_figure, shown
 from anchorline.tasks.continual.runs import Learnt
 from anchorline.tasks.continual.tables import curve_sheet, final_sheet, matrix_sheet, points_of
+from anchorline.tasks.facts import how_measured
 
 _PANELS = {
     "average_accuracy": "A<sub>1:N</sub> (%)",

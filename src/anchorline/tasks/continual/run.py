@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,17 @@ import numpy as np
 from anchorline.classifier import runs as classifier_runs
 from anchorline.classifier.adapted import AdaptedClassifier
 from anchorline.engine.distributed import is_main_process, main_process_first
-from anchorline.engine.jobs import Job, Step, do_all, identity_of
-from anchorline.engine.memory import peak_memory, reset_peak
-from anchorline.errors import DivergedError
-from anchorline.methods.selection import ValScore, best_of, trials
+from anchorline.engine.jobs import Job, Step, do_all
+from anchorline.methods.selection import trials
 from anchorline.metric import Metric
 from anchorline.metrics.bootstrap import Resamples
-from anchorline.tasks.comparison import claim_run
+from anchorline.tasks.claiming import claim_run
 from anchorline.tasks.continual import runs
 from anchorline.tasks.continual.learning import Learner, Setting
 from anchorline.tasks.continual.measuring import TASK, collect, measure, sequence_score, threshold
 from anchorline.tasks.continual.methods import ContinualMethod, check
 from anchorline.tasks.continual.runs import Learnt
+from anchorline.training.trial import Search, Trial
 
 
 def learn_sequence(setting: Setting, row: ContinualMethod, run: Path, overwrite: bool = False) -> Learnt:
@@ -51,7 +49,6 @@ class Run:
     setting: Setting
     method: ContinualMethod
     directory: Path
-    _learners: dict[int, Learner] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self.method)
@@ -66,10 +63,8 @@ class Run:
 
     def steps(self) -> Iterator[Step]:
         """The trials, then the choice among them, measured after each task."""
-        jobs = [self._trial_job(number) for number in range(len(self._trials))]
-        for number, job in enumerate(jobs):
-            yield Step(self.title, job, partial(self._try, number), serves=self.job)
-        yield Step(self.title, self.job, self._finish, tuple(jobs), guarded=True, after=self._learners.clear)
+        yield from self._search.steps(self.title, serves=self.job)
+        yield Step(self.title, self.job, self._finish, tuple(self._search.jobs()), guarded=True)
 
     def learnt(self) -> Learnt:
         """The answer, from the directory."""
@@ -83,81 +78,61 @@ class Run:
         tried = trials(self.method.method)
         return [(values, replace(self.method, method=method)) for values, method in tried]
 
-    def _trial_job(self, number: int) -> Job:
-        asked = {**self.job.request, "trial": self._trials[number][0]}
-        return Job(asked, self.directory / f"trial-{number}" / f"trial-{identity_of(asked)}.json")
+    @cached_property
+    def _search(self) -> Search:
+        values = [values for values, _ in self._trials]
+        return Search(self.job.request, values, self.directory, self.setting.encoder.device, self._learn)
 
     def _learner(self, number: int) -> Learner:
-        if number not in self._learners:
-            values, row = self._trials[number]
-            place = self.directory / f"trial-{number}"
-            self._learners[number] = Learner(row, self.setting, values, place, self.job.identity)
-        return self._learners[number]
+        values, row = self._trials[number]
+        place = self.directory / f"trial-{number}"
+        return Learner(row, self.setting, values, place, self.job.identity)
 
-    def _try(self, number: int) -> None:
-        """Learn all tasks at one learning rate, and ask val."""
-        learner, sequence = self._learner(number), self.setting.sequence
-        reset_peak(self.setting.encoder.device)
-        begun, diverged, score = time.perf_counter(), "", (0.0, 0.0)
-        try:
-            score = sequence_score(learner.classifier(len(sequence)), sequence, self.setting.store)
-        except DivergedError as error:
-            diverged = str(error)
-        if is_main_process():
-            peak = peak_memory(self.setting.encoder.device)
-            seconds = time.perf_counter() - begun
-            self._trial_job(number).put(
-                {"val_score": score, "diverged": diverged, "seconds": seconds, "peak_memory": peak}
-            )
+    def _learn(self, number: int, _: Job | None) -> Trial:
+        """Learn all tasks at one learning rate, and ask val; the learner keeps what it has learnt."""
+        sequence = self.setting.sequence
+        final = self._learner(number).classifier(len(sequence))
+        score = sequence_score(final, sequence, self.setting.store)
+        return Trial({}, self._trials[number][0], score)
 
     def _finish(self) -> None:
         """Take the trial with the best A_{1:N} on val (ties: the lower cross-entropy, then the first)."""
-        setting, sequence = self.setting, self.setting.sequence
-        answers = [self._trial_job(number).answer() for number in range(len(self._trials))]
-        facts = [answer.facts for answer in answers if answer]
-        assert len(facts) == len(self._trials)
-
-        def scored(number: int) -> tuple[ValScore, Learner]:
-            if facts[number]["diverged"]:
-                raise DivergedError(facts[number]["diverged"])
-            accuracy, cross_entropy = facts[number]["val_score"]
-            return (accuracy, cross_entropy), self._learner(number)
-
-        learner = best_of(range(len(facts)), scored)
-        val = {
-            ", ".join(f"{path} {value:g}" for path, value in values.items()): 100 * found["val_score"][0]
-            for (values, _), found in zip(self._trials, facts, strict=True)
-            if not found["diverged"]
-        }
-        seconds = sum(one["seconds"] for one in facts)
+        outcomes, learner = self._search.outcomes(), self._learner(self._search.best())
+        seconds = sum(one.seconds for one in outcomes)
         metrics = self._measured(learner)
         metrics[-1].append(Metric("", "summary", "seconds", seconds, unit="s"))
-        peak = max(one["peak_memory"] for one in facts)
-        final = learner.final()
-        classifier = AdaptedClassifier.of(
-            final,
-            learnt_from=classifier_runs.learnt_from(sequence.suite),
-            chosen=learner.values,
-            seconds=seconds,
-            threshold=threshold(final, sequence.suite.val, setting.store),
-            peak_memory=peak,
-        )
+        peak = max(one.peak_memory for one in outcomes)
+        self.setting.narrator.say(f"{self.title}: {seconds:.1f} s")
+        classifier = self._classifier(learner, seconds, peak)
         learnt = Learnt(
-            self.method, setting.encoder, sequence.seed, self.directory, metrics, learner.values, val,
-            self.job.identity,
+            self.method, self.setting.encoder, self.setting.sequence.seed, self.directory, metrics,
+            learner.values, _on_val(outcomes), self.job.identity,
         )  # fmt: skip
-        setting.narrator.say(f"{self.title}: {seconds:.1f} s")
         with main_process_first():
             if is_main_process():
                 classifier_runs.save(classifier, self.directory)
                 runs.write(learnt, self.job)
         with main_process_first():  # now no other process needs what is there of single tasks
             if is_main_process():
-                for number, job in enumerate(self._trial_job(n) for n in range(len(self._trials))):
-                    self._learner(number).clean()
-                    job.file.unlink(missing_ok=True)
-                for task in range(1, len(sequence) + 1):
-                    self._figures(task, learner).file.unlink(missing_ok=True)
+                self._clean(learner)
+
+    def _classifier(self, learner: Learner, seconds: float, peak: float) -> AdaptedClassifier:
+        final, suite = learner.final(), self.setting.sequence.suite
+        return AdaptedClassifier.of(
+            final,
+            learnt_from=classifier_runs.learnt_from(suite),
+            chosen=learner.values,
+            seconds=seconds,
+            threshold=threshold(final, suite.val, self.setting.store),
+            peak_memory=peak,
+        )
+
+    def _clean(self, chosen: Learner) -> None:
+        for number in range(len(self._trials)):
+            self._learner(number).clean()
+        self._search.clean()
+        for task in range(1, len(self.setting.sequence) + 1):
+            self._figures(task, chosen).file.unlink(missing_ok=True)
 
     def _figures(self, task: int, learner: Learner) -> Job:
         """The figures after a task; sequence.json has them in the end."""
@@ -186,3 +161,12 @@ class Run:
             found.append(metrics)
             tell(task, count)
         return found
+
+
+def _on_val(outcomes: Sequence[Trial]) -> dict[str, float]:
+    """Accuracy on val in percent, by the values that were tried; without those that have diverged."""
+    return {
+        ", ".join(f"{path} {value:g}" for path, value in one.chosen.items()): 100 * one.val_score[0]
+        for one in outcomes
+        if not one.diverged
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 from anchorline.engine.jobs import do_all
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.suites.masks.suite import SegmentationSuite
-from anchorline.tasks.comparison import claim_run
+from anchorline.tasks.claiming import claim_run
 from anchorline.tasks.segmentation.architecture import Architecture, Decode, decoder_of
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.methods import SegmentationMethod

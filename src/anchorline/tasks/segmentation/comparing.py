@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from anchorline.engine.directories import Named
-from anchorline.engine.distributed import is_main_process, main_process_first
 from anchorline.engine.jobs import do_all
-from anchorline.engine.locks import Lock
 from anchorline.engine.progress import Narrator, Silent
 from anchorline.errors import UserError
 from anchorline.report.published import Published, beside, write_published
@@ -19,21 +17,22 @@ from anchorline.suites.images.decode import MEMORY_LIMIT
 from anchorline.suites.masks.sets import MaskedSet
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks import comparison
+from anchorline.tasks.claiming import claim_comparison, claim_jobs
 from anchorline.tasks.comparison import (
     Runs,
     checked_seeds,
     chosen_rows,
-    claim_comparison,
     found_runs,
-    refuse_or_replace,
+    publish,
     run_directory,
     write_tables,
 )
+from anchorline.tasks.facts import plan
 from anchorline.tasks.segmentation.architecture import Architecture, decoder_of
 from anchorline.tasks.segmentation.backbones import Backbone
 from anchorline.tasks.segmentation.evaluating import Measuring, Sets
 from anchorline.tasks.segmentation.facts import facts
-from anchorline.tasks.segmentation.gathering import gather
+from anchorline.tasks.segmentation.gathering import Gathered, gather
 from anchorline.tasks.segmentation.methods import BASELINE, SegmentationMethod, find_method
 from anchorline.tasks.segmentation.page import write_report
 from anchorline.tasks.segmentation.pictures import examples
@@ -79,7 +78,7 @@ def compare(
     rows = chosen_rows(methods, find_method)
     if not rows:
         raise UserError("no method is given; name one, such as fine-tune")
-    seeds = checked_seeds(seeds)
+    names, seeds = [row.name for row in rows], checked_seeds(seeds)
     sets: Sets = {  # a mistake in a corruption shows before the long work
         "test": {"test": suite.test},
         "shift": dict(suite.shifts),
@@ -97,42 +96,47 @@ def compare(
         for seed in seeds
     ]  # fmt: skip
     about = {"suite": Named(suite.name, suite.hash), "encoder": Named(backbone.name, backbone.hash)}
-    directory = claim_comparison(Path(out), "segmentation", about, overwrite)
-    for run in runs:
-        refuse_or_replace(run.job.file.parent, run.job, overwrite, narrator)
-    narrator.say(_plan(suite, backbone, built))
-    found_runs(directory, [row.name for row in rows])  # known from now on, whoever gathers
+    directory = claim_comparison(Path(out), "comparison of segmentation", about, overwrite)
+    claim_jobs([run.job for run in runs], overwrite, narrator)
+    narrator.say(plan(suite, _told_of(backbone, built)))
+    found_runs(directory, names)  # known from now on, whoever gathers
     do_all([step for run in runs for step in run.steps()], narrator)
     once.cache_clear()
     every = [images for own in sets.values() for images in own.values()]
     adapted = [(run.title, run.job, load(run.job.file.parent, backbone, stored=True)) for run in runs]
     do_all(Measuring(decode, Networks()).steps(adapted, every), narrator)
-    with main_process_first(), Lock(directory / "report.html").held(is_main_process(), narrator.say):
-        found = gather(directory, [row.name for row in rows], suite, backbone, built, sets)
-        if is_main_process():
-            write_tables(directory, found.rows)
-            write_published(directory, beside(found.rows, published))
-            write_report(
-                directory / "report.html",
-                title=f"{suite.name}: {backbone.name} with {built.decoder}",
-                rows=found.rows,
-                classes=suite.classes,
-                abouts={row.name: f"{row.about} ({row.source})" for row in found.methods.values()},
-                examples=examples(list(found.first.values()), sets, built.size),
-                facts=facts(suite, list(found.methods.values()), found.segmenters, built),
-                notes=suite.notes,
-                published=published,
-            )
+    found = publish(
+        directory,
+        lambda: gather(directory, names, suite, backbone, built, sets),
+        lambda found: _write(directory, found, suite, built, sets, published),
+        narrator.say,
+    )
     first = {name: run_directory(directory, name, one.seed) for name, one in found.first.items()}
     return Comparison(found.rows, Runs(first, partial(load, backbone=backbone)), suite, directory)
 
 
-def _plan(suite: SegmentationSuite, backbone: Backbone, built: Architecture) -> str:
-    sets, (height, width) = suite.sets(), built.size
-    return (
-        f"{suite.name}: {len(suite.classes)} classes, {sum(map(len, sets.values())):,} images in {len(sets)} "
-        f"sets; {backbone.name} with {built.decoder} at {height} x {width} px on {backbone.device}"
+def _write(
+    directory: Path, found: Gathered, suite: SegmentationSuite, built: Architecture, sets: Sets,
+    published: Sequence[Published],
+) -> None:  # fmt: skip
+    write_tables(directory, found.rows)
+    write_published(directory, beside(found.rows, published))
+    write_report(
+        directory / "report.html",
+        title=f"{suite.name}: {found.segmenters[0].backbone.name} with {built.decoder}",
+        rows=found.rows,
+        classes=suite.classes,
+        abouts={row.name: f"{row.about} ({row.source})" for row in found.methods.values()},
+        examples=examples(list(found.first.values()), sets, built.size),
+        facts=facts(suite, list(found.methods.values()), found.segmenters, built),
+        notes=suite.notes,
+        published=published,
     )
+
+
+def _told_of(backbone: Backbone, built: Architecture) -> str:
+    height, width = built.size
+    return f"{backbone.name} with {built.decoder} at {height} x {width} px on {backbone.device}"
 
 
 def corrupted_sets(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from anchorline.suites.masks.suite import SegmentationSuite
+from anchorline.tasks.facts import made_by, of_suite
 from anchorline.tasks.segmentation.architecture import Architecture
 from anchorline.tasks.segmentation.methods import SegmentationMethod
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
-from anchorline.version import __version__, command_line, commit
+from anchorline.version import command_line
 
 
 def facts(
@@ -21,7 +21,6 @@ def facts(
     """The box "how this was measured": label and value."""
     backbone = segmenters[0].backbone
     seeds = list(dict.fromkeys(one.seed for one in segmenters))
-    sizes = ", ".join(f"{name} {len(images):,}" for name, images in suite.sets().items())
     height, width = architecture.size
     training = segmenters[0].request["method"]["training"]
     rise = (
@@ -39,7 +38,7 @@ def facts(
     ]
     return {
         "Command": command_line.get(),
-        "Suite": f"{suite.name} (hash {suite.hash}), {len(suite.classes)} classes; images: {sizes}",
+        "Suite": of_suite(suite),
         "Backbone": f"{backbone.name} (weights hash {backbone.hash}) on {backbone.device}; its normalisation "
         "statistics stay as they were pre-trained",
         "Decoder": f"{architecture.decoder}, {architecture.width} channels, new, with group normalisation "
@@ -63,6 +62,5 @@ def facts(
         ),
         "Seeds": ", ".join(map(str, seeds)),
         "Seconds": "wall time of training with all trials of a method's search",
-        "Version": f"anchorline {__version__}, commit {commit() or 'unknown'}",
-        "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        **made_by(),
     }

@@ -58,11 +58,11 @@ class Segmentation:
     def __len__(self) -> int:
         return len(self.train)
 
-    def batch(self, chosen: Tensor, seeds: list[int], step: int) -> tuple[Tensor]:
-        images = augment(self.train.images[chosen], self.augmentation, seeds)
+    def batch(self, chosen: Tensor, seeds: list[int], step: int, mine: slice) -> tuple[Tensor]:
+        images = augment(self.train.images[chosen[mine]], self.augmentation, seeds[mine])
         return (as_images(images, self.device),)
 
-    def labels(self, chosen: Tensor, seeds: list[int]) -> Tensor:
+    def labels(self, chosen: Tensor, seeds: list[int], step: int) -> Tensor:
         """Masks int64 [N, H, W], moved as their images are."""
         masks = augment(self.train.masks[chosen], self.augmentation, seeds)
         return masks.to(self.device).long()

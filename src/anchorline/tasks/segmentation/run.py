@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from anchorline.engine.distributed import is_main_process, main_process_first
-from anchorline.engine.jobs import Job, Step, identity_of
+from anchorline.engine.jobs import Job, Step
 from anchorline.engine.progress import Narrator
 from anchorline.errors import UserError
-from anchorline.methods.selection import best_of, trials
+from anchorline.methods.selection import trials
 from anchorline.suites.masks.sets import IGNORED
 from anchorline.suites.masks.suite import SegmentationSuite
 from anchorline.tasks.segmentation import runs
@@ -24,7 +24,7 @@ from anchorline.tasks.segmentation.problem import Masked, Segmentation
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
 from anchorline.training.loop import train
 from anchorline.training.movement import write_movement
-from anchorline.training.trial import Trial, read_trial, tried
+from anchorline.training.trial import Search, Trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,6 @@ class Run:
     decode: Decode
     narrator: Narrator
     trackers: tuple[str, ...] = ()
-    _tried: dict[int, Trial] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.method.check(self.backbone)
@@ -73,10 +72,8 @@ class Run:
 
     def steps(self) -> Iterator[Step]:
         """The trials, then the choice among them."""
-        jobs = [self._trial_job(number) for number in range(len(self.trials))]
-        for number, job in enumerate(jobs):
-            yield Step(self.title, job, partial(self._try, number), serves=self.job)
-        yield Step(self.title, self.job, self._finish, tuple(jobs), guarded=True, after=self._tried.clear)
+        yield from self._search.steps(self.title, serves=self.job)
+        yield Step(self.title, self.job, self._finish, tuple(self._search.jobs()), guarded=True)
 
     def segmenter(self) -> AdaptedSegmenter:
         """The answer, from the directory."""
@@ -84,14 +81,21 @@ class Run:
         return runs.load(self.directory, self.backbone)
 
     @cached_property
-    def trials(self) -> list[tuple[dict[str, Any], SegmentationMethod]]:
+    def _trials(self) -> list[tuple[dict[str, Any], SegmentationMethod]]:
         """The values that are tried, by field, each with the row that has them."""
         return list(trials(self.method))
 
+    @cached_property
+    def _search(self) -> Search:
+        values = [values for values, _ in self._trials]
+        return Search(
+            self.request, values, self.directory, self.backbone.device, self._train, lambda: self._images
+        )
+
     def collect(self) -> AdaptedSegmenter:
         """The best of the trials on val."""
-        found = [self._try(number) for number in range(len(self.trials))]
-        best = best_of(found, Trial.scored)
+        outcomes = self._search.outcomes()
+        best = self._search.trial(self._search.best())
         adapted = AdaptedSegmenter(
             backbone=self.backbone,
             classes=self.suite.classes,
@@ -99,8 +103,8 @@ class Run:
             request=self.request,
             tuned=best.tuned,
             chosen=best.chosen,
-            seconds=sum(one.seconds for one in found),
-            peak_memory=max(one.peak_memory for one in found),
+            seconds=sum(one.seconds for one in outcomes),
+            peak_memory=max(one.peak_memory for one in outcomes),
         )
         if self.directory:
             with main_process_first():
@@ -112,30 +116,12 @@ class Run:
     def _finish(self) -> None:
         adapted = self.collect()
         self.narrator.say(f"{self.title}: adapted in {adapted.seconds:.1f} s")
-        assert self.directory is not None
         if is_main_process():
-            for number in range(len(self.trials)):  # have served; their metrics stay
-                self._trial_job(number).file.unlink(missing_ok=True)
+            self._search.clean()
 
-    def _trial_job(self, number: int) -> Job:
-        assert self.directory is not None
-        asked = {**self.job.request, "trial": self.trials[number][0]}
-        return Job(asked, self.directory / f"trial-{number}" / f"trial-{identity_of(asked)}.safetensors")
-
-    def _try(self, number: int) -> Trial:
-        """The answer of a trial, which is trained where there is none. Raises no `DivergedError`."""
-        if number not in self._tried:
-            job = self._trial_job(number) if self.directory else None
-            found = read_trial(job) if job else None
-            if found is None:
-                learn, choose = self._images  # read before the clock runs
-                train = partial(self._train, number, job, learn, choose)
-                found = tried(train, self.backbone.device, job)
-            self._tried[number] = found
-        return self._tried[number]
-
-    def _train(self, number: int, job: Job | None, learn: Masked, choose: Masked) -> Trial:
-        values, method = self.trials[number]
+    def _train(self, number: int, job: Job | None) -> Trial:
+        values, method = self._trials[number]
+        learn, choose = self._images
         model = Segmenter(
             self.backbone,
             self.architecture.decoder,

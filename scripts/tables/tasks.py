@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-from summary_tables import spread_of
+from tables.summary import spread_of
 
+from anchorline.metric import SEGMENTATION_AXES
 from anchorline.report.numbers import Results
 from anchorline.tasks.continual import Learnt
 from anchorline.tasks.continual.tables import final_sheet, points_of
 from anchorline.tasks.segmentation.sentences import sentences
 
-_AXES = {"clean": "test", "shift_mean": "mean of shifts", "corruption_mean": "mean of corruptions"}
+AXES = {axis.name: axis.mean for axis in SEGMENTATION_AXES}
 
 
 def segmentation(rows: pd.DataFrame) -> str:
     """mIoU of each method on each axis, its cost, and what follows for FTP's claim."""
     own = rows[rows.role == "summary"]
-    headings = [f"{name}, mIoU %" for name in _AXES.values()]
+    headings = [f"{name}, mIoU %" for name in AXES.values()]
     lines = [_line(["method", *headings, "trained parameters", "adapting, s"]), "|---" * 6 + "|"]
     for method in dict.fromkeys(own.method):
         each = own[own.method == method].groupby("metric").value
-        cells = [spread_of(each.get_group(axis)) for axis in _AXES]
+        cells = [spread_of(each.get_group(axis)) for axis in AXES]
         cost = each.mean()
         count, seconds = f"{cost['trainable_parameters']:,.0f}", f"{cost['seconds']:.0f}"
         lines.append(_line([f"`{method}`", *cells, count, seconds]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pandas as pd
-from summary_tables import spread_of
+from tables.summary import spread_of
 
 from anchorline.methods.table import SHOWN
+from anchorline.metric import CLASSIFICATION_AXES
 
-AXES = {"id_accuracy": "in distribution", "shift_accuracy": "mean of shifts", "auroc": "outliers AUROC"}
+AXES = {axis.name: axis.mean for axis in CLASSIFICATION_AXES}
 
 
 def differences(table: pd.DataFrame) -> str:
