@@ -98,7 +98,8 @@ def methods(suite: Suite, encoder: Encoder, narrator: Narrator) -> None:
     free = [row.name for row in rows if row.constraint.name == "none"]
     held = ["zero-shot", "fine-tune", "wise-ft", *(row.name for row in rows if row.name not in free)]
     docs = ROOT / "docs"
-    put(ROOT / "README.md", "summary", summary(found.rows[found.rows.method.isin(free)]))
+    put(ROOT / "README.md", "summary", summary(found.rows[found.rows.method.isin(SHOWN)]))
+    put(docs / "methods.md", "methods", summary(found.rows[found.rows.method.isin(free)]))
     put(docs / "suite.md", "sets", sets(found.rows))
     put(docs / "constraints.md", "constraints", summary(found.rows[found.rows.method.isin(held)]))
     differences = pd.read_csv(found.directory / "differences.csv")

@@ -49,7 +49,7 @@ def pretrained(encoder: Encoder, suite: Suite) -> Pretrained:
 
 def run_loop(encoder: Encoder, suite: Suite, recipe: Training = RECIPE, **more: object) -> Trained:
     adaptation = ImageTower().start(pretrained(encoder, suite))
-    problem = Classification(adaptation, CrossEntropy(), recipe.augmentation, *examples(suite, encoder))
+    problem = Classification(adaptation, CrossEntropy(), recipe, *examples(suite, encoder))
     return train(problem, Unconstrained(), recipe, **more)
 
 
@@ -115,7 +115,7 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(tiny_encoder, colours, t
             return logits.sum() * (math.nan if self.left < 0 else 1.0)
 
     chosen = Examples(torch.ones(len(choose), 24), choose.labels)
-    problem = Classification(adaptation, Broken(), "none", features, chosen)
+    problem = Classification(adaptation, Broken(), Training(), features, chosen)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("anchorline.training.loop.KEEP_EVERY", 0.0)
         with pytest.raises(DivergedError, match=rf"is not finite at step 4 of .*last good .* {tmp_path}"):
@@ -178,22 +178,38 @@ def test_trackers(tiny_encoder, colours, tmp_path):
 # ---- the recipe
 
 
+RISE = Training(warmup_fraction=0.1)
+
+
 def test_the_rate_rises_and_falls():
-    rates = [rate_at(step, 100, 0.1) for step in range(100)]
+    rates = [rate_at(step, 100, RISE) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == 1.0
     assert rates.index(1.0) in (9, 10)
     assert all(a < b for a, b in pairwise(rates[:10]))
     assert all(a > b for a, b in pairwise(rates[10:]))
     assert rates[-1] < 0.01
-    assert rate_at(0, 10, 0.0) == 1.0
+    assert rate_at(0, 10, Training(warmup_fraction=0.0)) == 1.0
 
 
 def test_poly_falls_to_zero_as_a_power():
-    rates = [rate_at(step, 100, 0.1, "poly") for step in range(100)]
-    assert rates[:11] == [rate_at(step, 100, 0.1) for step in range(11)]  # the same warm-up
+    rates = [rate_at(step, 100, replace(RISE, schedule="poly")) for step in range(100)]
+    assert rates[:11] == [rate_at(step, 100, RISE) for step in range(11)]  # the same warm-up
     assert rates[55] == pytest.approx(0.5**0.9)
     assert rates[99] == pytest.approx((1 / 90) ** 0.9)
+
+
+def test_steps_are_those_of_the_released_code():
+    """step_lr of IBM/reprogrammer, commit f107472, over ten steps."""
+    training = Training(schedule="steps", warmup_fraction=0.0)
+    assert [rate_at(step, 10, training) for step in range(10)] == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.2, 0.1, 0.1]
+
+
+def test_a_quarter_of_a_cosine_once_an_epoch():
+    """cos(99 π t / (200 (K - 1))) at epoch t of K, as CODA-Prompt has it."""
+    training = Training(epochs=3, schedule="quarter-cosine", warmup_fraction=0.0)
+    rates = [rate_at(step, 6, training) for step in range(6)]
+    assert rates == pytest.approx([1, 1, 0.712639, 0.712639, 0.015707, 0.015707], abs=1e-6)
 
 
 def test_seeds_of_near_numbers_are_far_apart():
@@ -246,21 +262,22 @@ def test_held_weights_decay_where_it_is_asked_for(tiny_encoder, colours):
         torch.testing.assert_close(after[name], (1 - 0.1 * 0.3) * before[name], msg=name)
 
 
-@pytest.mark.parametrize("name", ["none", "flip", "crop"])
+@pytest.mark.parametrize("name", ["none", "flip", "crop", "crop-only", "trivial"])
 def test_augmentation_depends_on_its_seed_alone(name):
     images = torch.randint(0, 256, (6, 12, 10, 3), dtype=torch.uint8)
     torch.manual_seed(1)
     state = torch.get_rng_state()
     seeds = range(6)
-    first = augment(images, name, seeds)
+    training = Training(augmentation=name)
+    first = augment(images, training, seeds)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
-    assert torch.equal(augment(images, name, seeds), first)
-    assert torch.equal(augment(images[3:], name, seeds[3:]), first[3:])  # each image on its own
+    assert torch.equal(augment(images, training, seeds), first)
+    assert torch.equal(augment(images[3:], training, seeds[3:]), first[3:])  # each image on its own
     assert first.shape == images.shape
     assert first.dtype == torch.uint8
     assert torch.equal(first, images) == (name == "none")
-    assert torch.equal(augment(images, name, range(6, 12)), first) == (name == "none")
+    assert torch.equal(augment(images, training, range(6, 12)), first) == (name == "none")
 
 
 # ---- killed, and several processes

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from anchorline.encoders.encoder import Encoder
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import Contrastive
 from anchorline.methods.table import METHODS
 from anchorline.methods.tunables import Pretrained, Programs
@@ -132,7 +133,8 @@ def test_training_steps(replay):
 def test_the_schedule(replay):
     """Warm-up and half a cosine, as the loop sets them."""
     steps, rise = replay.hyper["steps"], replay.hyper["warmup_steps"] / replay.hyper["steps"]
-    found = [rate_at(step, steps, rise) for step in range(steps)]
+    training = Training(warmup_fraction=rise)
+    found = [rate_at(step, steps, training) for step in range(steps)]
     peak = replay.hyper["frame"]["lr"]
     np.testing.assert_allclose(peak * np.array(found), replay.recorded["rates"][:, 0], rtol=1e-6)
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from anchorline.errors import UserError
 
-Augmentation = Literal["none", "flip", "crop", "trivial"]
-Schedule = Literal["cosine", "poly"]
+Augmentation = Literal["none", "flip", "crop", "crop-only", "trivial"]
+Schedule = Literal["cosine", "poly", "steps", "quarter-cosine"]
 _CALLED = {  # before format 2
     "batch": "batch_size",
     "clip": "max_grad_norm",
@@ -28,15 +28,18 @@ class Training:
         batch_size: images a step, over all processes; an epoch drops the images beyond whole batches.
         lr: peak learning rate.
         optimizer: torch's AdamW, or SGD with momentum betas[0].
+        nesterov: whether the momentum of SGD is Nesterov's.
         betas, eps: of AdamW.
         weight_decay: towards zero, of AdamW decoupled, on everything that is trained, unless a tunable says
             otherwise.
         decay_held: also on what a constraint holds, which is pulled to its pre-trained values already.
         warmup_fraction: share of the steps over which the rate rises linearly.
-        schedule: what takes it to zero over the steps after the warm-up: half a cosine, or "poly",
-            (1 - t / T) ** 0.9.
-        augmentation: of the training images: "none", "flip", "crop" (with flip), or "trivial", one of the
-            changes of TrivialAugment at a random strength (arXiv 2103.10158).
+        schedule: what lowers it over the steps after the warm-up: half a cosine to zero; "poly",
+            (1 - t / T) ** 0.9; "steps", to a half, a fifth and a tenth after 40, 70 and 80 % of them; or
+            "quarter-cosine", a quarter of one, once an epoch (CODA-Prompt, arXiv 2211.13218).
+        augmentation: of the training images: "none", "flip", "crop" (with flip), "crop-only" (without), or
+            "trivial", one of the changes of TrivialAugment at a random strength (arXiv 2103.10158).
+        crop_scale: least and greatest share of an image's area that a crop holds.
         max_grad_norm: largest norm of all gradients together; 0: none.
         grad_accumulation_steps: parts into which a batch is cut to save memory; a contrastive loss sees one
             at a time.
@@ -48,6 +51,7 @@ class Training:
     batch_size: int = 64
     lr: float = 1e-4
     optimizer: Literal["adamw", "sgd"] = "adamw"
+    nesterov: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
@@ -55,6 +59,7 @@ class Training:
     warmup_fraction: float = 0.1
     schedule: Schedule = "cosine"
     augmentation: Augmentation = "none"
+    crop_scale: tuple[float, float] = (0.6, 1.0)
     max_grad_norm: float = 1.0
     grad_accumulation_steps: int = 1
     patience: int = 0
@@ -78,6 +83,16 @@ def check_training(method: str, training: Training, least_epochs: int = 0) -> No
         value = getattr(training, name)
         if not (math.isfinite(value) and value >= 0):
             raise UserError(f"{method} has training.{name}={value:g}; give a finite number from 0")
+    smallest, greatest = training.crop_scale
+    if not 0 < smallest <= greatest <= 1:
+        raise UserError(
+            f"{method} has training.crop_scale={smallest:g},{greatest:g}; give two shares in (0, 1], the "
+            "smallest first"
+        )
+    if training.nesterov and (training.optimizer != "sgd" or not training.betas[0]):
+        raise UserError(
+            f"{method} has training.nesterov=true; it needs training.optimizer=sgd with a momentum"
+        )
     if not 0 <= training.warmup_fraction <= 1:
         raise UserError(
             f"{method} has training.warmup_fraction={training.warmup_fraction:g}; give a share in [0, 1]"

@@ -253,7 +253,10 @@ METHODS: Table[Method] = Table(
 
 
 # What a comparison shows unless it is told otherwise: one of each family, in minutes on two cores.
-SHOWN = (UNTOUCHED, "linear-probe", "fine-tune", "wise-ft", "reprogrammer", "residual-reprogrammer")
+SHOWN = (
+    UNTOUCHED, "linear-probe", "fine-tune", "wise-ft", "ftp", "text-program",
+    "reprogrammer", "residual-reprogrammer",
+)  # fmt: skip
 
 
 def find_method(name: str) -> Method:

@@ -152,7 +152,7 @@ class _Loop:
     def advance(self) -> None:
         """One step, and after the last of an epoch a look at val."""
         step = self.state.step
-        rate = rate_at(step, self.steps, self.training.warmup_fraction, self.training.schedule)
+        rate = rate_at(step, self.steps, self.training)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * rate
         loss = self._learn(step)

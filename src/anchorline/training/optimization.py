@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from anchorline.methods.constraints import Constraint
-from anchorline.methods.hyperparameters import Schedule, Training
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.tuned import TunableModel
 from anchorline.training.optimizers import KINDS, Together
 
@@ -38,7 +38,8 @@ def _optimizer(kind: str, groups: list[dict[str, Any]], training: Training) -> O
     decay = training.weight_decay
     if kind in ("sgd", "normalised-sgd"):
         momentum = training.betas[0] if kind == "sgd" else 0.0
-        return KINDS[kind](groups, lr=training.lr, momentum=momentum, weight_decay=decay)
+        nesterov = training.nesterov and kind == "sgd"
+        return KINDS[kind](groups, lr=training.lr, momentum=momentum, weight_decay=decay, nesterov=nesterov)
     # One kernel a tensor in place of ten, on the devices that have it.
     devices = {one.device.type for group in groups for one in group["params"]}
     fused = True if devices <= {"cpu", "cuda"} else None
@@ -56,13 +57,24 @@ def _without_decay(group: dict[str, Any], held: Collection[nn.Parameter]) -> lis
     return [part for part in parts if part["params"]]
 
 
-def rate_at(step: int, steps: int, warmup: float, schedule: Schedule = "cosine") -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then the schedule to zero."""
-    rise = warmup * steps
+def rate_at(step: int, steps: int, training: Training) -> float:
+    """Share of the peak learning rate at a step: linear warm-up, then the schedule."""
+    rise = training.warmup_fraction * steps
     if step + 1 < rise:
         return (step + 1) / rise
     gone = max(0.0, step - rise) / max(1.0, steps - rise)
-    return (1 - gone) ** 0.9 if schedule == "poly" else 0.5 * (1 + math.cos(math.pi * gone))
+    if training.schedule == "poly":
+        return math.pow(1 - gone, 0.9)
+    if training.schedule == "steps":
+        return next((rate for start, rate in _STEPS if gone >= start), 1.0)
+    if training.schedule == "quarter-cosine":
+        epoch = step * training.epochs // steps
+        return math.cos(99 * math.pi * epoch / (200 * max(1, training.epochs - 1)))
+    return 0.5 * (1 + math.cos(math.pi * gone))
+
+
+# When the rate falls, latest first, and to what share (IBM/reprogrammer, utils/learning_rate.py, step_lr).
+_STEPS = ((0.8, 0.1), (0.7, 0.2), (0.4, 0.5))
 
 
 def mixed_seed(*numbers: int) -> int:

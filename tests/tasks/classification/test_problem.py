@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import Contrastive
 from anchorline.methods.tunables import Pretrained
 from anchorline.methods.tunables.both_towers import BothTowers
@@ -21,7 +22,7 @@ def problem(tiny_encoder) -> Classification:
     rng = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (8, 32, 32, 3), generator=rng, dtype=torch.uint8)
     examples = Examples(pixels, torch.tensor([0, 1, 2, 0, 1, 2, 0, 0]))
-    return Classification(model, Contrastive(duplicates="negatives"), "none", examples, examples)
+    return Classification(model, Contrastive(duplicates="negatives"), Training(), examples, examples)
 
 
 def drawn(problem, seeds) -> list[int]:

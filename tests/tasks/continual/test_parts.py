@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from anchorline import UserError
 from anchorline.constraints import FTP
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import CrossEntropy
 from anchorline.methods.tunables import BothTowers, Head, ImageTower, Pretrained, Programs
 from anchorline.suites.images.image_set import ImageSet
@@ -178,7 +179,7 @@ def test_old_classes_compete_only_where_they_are_learnt(first, tiny_encoder):
     model = Head().start(task_of(tiny_encoder, ALL))
     rng = torch.Generator().manual_seed(0)
     examples = Examples(torch.randn(6, 24, generator=rng), torch.tensor([2, 3] * 3))
-    problem = CurrentTask(model, CrossEntropy(), "none", examples, examples, first=first)
+    problem = CurrentTask(model, CrossEntropy(), Training(), examples, examples, first=first)
     problem.loss(model(examples.inputs), examples.labels).backward()
     gradient = model.head["weight"].grad
     assert gradient[2:].abs().min() > 0
@@ -194,7 +195,7 @@ def test_what_learns_on_val_lets_the_same_classes_compete(tiny_encoder):
     model = Head().start(task_of(tiny_encoder, ALL))
     rng = torch.Generator().manual_seed(0)
     examples = Examples(torch.randn(6, 24, generator=rng), torch.tensor([2, 3] * 3))
-    problem = CurrentTask(model, CrossEntropy(), "none", examples, examples, first=2)
+    problem = CurrentTask(model, CrossEntropy(), Training(), examples, examples, first=2)
     loss = problem.val_loss(rng, 6, 0)
     assert loss.item() == pytest.approx(problem.loss(model(examples.inputs), examples.labels).item())
     loss.backward()
@@ -209,7 +210,7 @@ def test_examples_of_some_rows_are_those_rows(tiny_encoder):
     model = Head().start(task_of(tiny_encoder, ALL))
     some, copied = Examples(features, labels, rows), Examples(features[rows], labels)
     assert len(some) == 600
-    ours, theirs = (CurrentTask(model, CrossEntropy(), "none", part, part) for part in (some, copied))
+    ours, theirs = (CurrentTask(model, CrossEntropy(), Training(), part, part) for part in (some, copied))
     chosen = torch.tensor([599, 0, 17])
     assert torch.equal(ours.batch(chosen, [0] * 3, 0, slice(None))[0], features[rows[chosen]])
     with torch.no_grad():

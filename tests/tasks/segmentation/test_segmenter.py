@@ -18,6 +18,7 @@ from torchmetrics.classification import MulticlassJaccardIndex
 from anchorline.encoders.loading import load_encoder
 from anchorline.errors import UserError
 from anchorline.methods.constraints import ByFTP
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.settings import override
 from anchorline.metrics.bootstrap import Resamples
 from anchorline.suites.masks.suite import SegmentationSuite
@@ -300,12 +301,13 @@ def test_images_and_masks_move_alike(name):
     masks[:, 10:40, 20:60] = 1
     images = (masks * 200)[..., None].expand(-1, -1, -1, 3).contiguous()
     seeds = list(range(6))
-    moved, truth = augment(images, name, seeds), augment(masks, name, seeds)
+    training = Training(augmentation=name)
+    moved, truth = augment(images, training, seeds), augment(masks, training, seeds)
     assert set(truth.unique().tolist()) <= {0, 1}
     assert not torch.equal(truth, masks)
     assert ((moved[..., 0] > 100) == truth.bool()).float().mean() > 0.97
-    assert torch.equal(augment(masks[3:], name, seeds[3:]), truth[3:])  # each by its own seed
-    assert torch.equal(augment(masks, "none", seeds), masks)
+    assert torch.equal(augment(masks[3:], training, seeds[3:]), truth[3:])  # each by its own seed
+    assert torch.equal(augment(masks, Training(), seeds), masks)
 
 
 def test_masks_of_which_nothing_counts_are_refused(backbone, suite):
@@ -320,7 +322,7 @@ def test_val_is_judged_as_the_rest_is_measured(backbone, suite):
     model = Segmenter(backbone, "linear", 3, width=32)
     data = Masked(*map(torch.from_numpy, suite.val.decoded(SIZE, SIZE)))
     full, half = (
-        Segmentation(model, "none", data, data, precision).validate()[1]["val_cross_entropy"]
+        Segmentation(model, Training(precision=precision), data, data).validate()[1]["val_cross_entropy"]
         for precision in ("float32", "bf16")
     )
     assert full != half
@@ -329,7 +331,9 @@ def test_val_is_judged_as_the_rest_is_measured(backbone, suite):
 
 def test_labels_move_as_their_images(backbone, suite):
     learn = Masked(*map(torch.from_numpy, suite.train.decoded(SIZE, SIZE)))
-    problem = Segmentation(Segmenter(backbone, "linear", 3, width=32), "crop", learn, learn)
+    problem = Segmentation(
+        Segmenter(backbone, "linear", 3, width=32), Training(augmentation="crop"), learn, learn
+    )
     chosen = torch.tensor([3, 1, 7])
     for seeds in ([5, 6, 7], [8, 9, 10]):
         (images,), truth = problem.batch(chosen, seeds, 0, slice(None)), problem.labels(chosen, seeds, 0)

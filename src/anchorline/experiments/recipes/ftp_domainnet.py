@@ -12,9 +12,10 @@ Hyper-parameters, from the released code: FTP github.com/GT-RIPL/FTP, commit 1f8
 github.com/PotatoTian/TPGM, commit 8d18db0, folder DomainNet_ResNet_Exp:
 
     epochs, batch     50, 256 (64 on each of four GPUs)             README of both, --epoch, --batch_size
-    optimizer         SGD, momentum .9                              main_finetune.py of both
+    optimizer         SGD, Nesterov's momentum .9                   main_finetune.py of both
     schedule          half a cosine, no warm-up                     main_finetune.py of both
-    augmentation      random crop scaled to 224 pixels, mirrored    FTP, datasets/__init__.py
+    augmentation      random crop of 8 to 100 % of the area, scaled to 224 pixels, mirrored
+                                                                    FTP, datasets/__init__.py
     fine-tune         rate 1e-3, weight decay 5e-4                  TPGM, README; FTP, main_finetune.py
     tpgm              rate 1e-2, decay 5e-4, a learning a step      TPGM, README and main_finetune.py
     ftp               rate 1e-2, no decay, k 1, head free           FTP, README and main_finetune.py
@@ -51,9 +52,11 @@ _SGD = Training(
     epochs=50,
     batch_size=256,
     optimizer="sgd",
+    nesterov=True,
     betas=(0.9, 0.999),
     warmup_fraction=0.0,
     augmentation="crop",
+    crop_scale=(0.08, 1.0),
     max_grad_norm=0.0,
 )
 
@@ -75,8 +78,6 @@ PUBLISHED = (
 DIFFERENCES = (
     "the head starts from the captions of the classes; the released one starts at random",
     "normalisation statistics of the ResNet stay as pre-trained; the released code updates them in training",
-    "momentum is plain; the released SGD has Nesterov's",
-    "random crops hold 60 to 100 % of an image; the released ones 8 to 100 %",
     "pixels are standardised as CLIP was pre-trained; the released code takes DomainNet's own statistics",
     "unless FTP's released lists for train and val lie beside the data (github.com/GT-RIPL/FTP, "
     "datasets/domainnet), val is another tenth of Real's train list than theirs",

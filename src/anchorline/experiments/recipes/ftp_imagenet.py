@@ -65,7 +65,9 @@ ENCODER = "ViT-B-16:openai"
 SHIFTS = ("imagenet-v2", "imagenet-a", "imagenet-r", "imagenet-sketch", "objectnet")
 OUTLIERS = ("inaturalist", "sun", "places", "dtd")
 
-_TRAINING = Training(epochs=10, batch_size=512, weight_decay=0.1, augmentation="crop")
+_TRAINING = Training(
+    epochs=10, batch_size=512, weight_decay=0.1, augmentation="crop-only", crop_scale=(0.9, 1.0)
+)
 
 _README = "TPGM, README of ImageNet_ViT_Exp (github.com/PotatoTian/TPGM, commit 8d18db0)"
 _STRONGER = "fine-tuned as masked autoencoders are, stronger and longer than here"
@@ -109,7 +111,6 @@ PUBLISHED = (
 
 DIFFERENCES = (
     "val, 2 % of train, chooses the best epoch; the cited protocols train on all of train",
-    "random crops hold 60 to 100 % of an image; those of WiSE-FT and FLYP 90 to 100 %",
     "captions are the mean of the encoder's seven templates; those of WiSE-FT and FLYP of eighty",
 )
 
@@ -123,7 +124,12 @@ def methods(images: int) -> list[Method]:
         replace(find_method("wise-ft"), training=training, blend=Weights(alpha=0.5), search=()),
         replace(find_method("flyp"), training=replace(training, lr=1e-5), search=()),
         replace(find_method("tpgm"), training=training, constraint=ByTPGM(), search=()),
-        replace(find_method("ftp"), training=training, constraint=ByFTP(k=1.0), search=()),
+        replace(
+            find_method("ftp"),
+            training=replace(training, weight_decay=0.0),
+            constraint=ByFTP(k=1.0),
+            search=(),
+        ),
     ]
 
 

@@ -14,7 +14,10 @@ Hyper-parameters. The paper's own for this benchmark are in no released file. It
 
     tasks             10 of 20 classes, order at random             first_split_size, rand_split
     epochs, batch     50, 128                                       schedule, batch_size
-    schedule          half a cosine                                 schedule_type
+    schedule          a quarter of a cosine, once an epoch          schedule_type; utils/schedulers.py
+    decay             none                                          weight_decay
+    augmentation      random crop of 8 to 100 % of the area, scaled to 224 pixels, mirrored
+                                                                    dataloaders/utils.py
     backbone          ViT-B/16 pre-trained on ImageNet              model_name: vit_pt_imnet
 
 which are taken over but for the backbone. Its learning rate, 1e-3, is that of prompts; for weights two
@@ -66,7 +69,10 @@ def methods(tiny: bool) -> list[ContinualMethod]:
     for name in METHODS:
         row = continual.METHODS[name]
         assert row.method.training is not None
-        training = replace(row.method.training, epochs=50, batch_size=128, warmup_fraction=0.0)
+        training = replace(
+            row.method.training, epochs=50, batch_size=128, warmup_fraction=0.0, schedule="quarter-cosine",
+            weight_decay=0.0, crop_scale=(0.08, 1.0),
+        )  # fmt: skip
         search: Search = (("training.lr", _RATES.get(name, _TOWER_RATES)),)
         if tiny:
             training, search = brief(training), ()

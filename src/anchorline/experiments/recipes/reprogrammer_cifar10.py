@@ -93,7 +93,6 @@ DIFFERENCES = (
     "the released detection script, run as its README says, normalises the images of both reprogrammers "
     "twice, through 8 bits that wrap (white becomes 236, 17, 35), and writes the confidences of the plain "
     "one under the residual's name; its training and its robustness script do not, nor does anything here",
-    "fine-tune follows half a cosine; the released code drops the rate in three steps",
     "linear-probe is a logistic regression whose penalty val chooses; the released one is trained by Adam",
     "on a GPU forward passes are in bf16; the released ones are in float32",
 )
@@ -105,7 +104,12 @@ def methods(images: int) -> list[Method]:
     return [
         find_method("zero-shot-single"),
         find_method("linear-probe"),
-        replace(find_method("fine-tune"), training=replace(_CLIP, lr=3e-5), search=(), captions="single"),
+        replace(
+            find_method("fine-tune"),
+            training=replace(_CLIP, lr=3e-5, schedule="steps"),
+            search=(),
+            captions="single",
+        ),
         reprogrammer,
         _residual(reprogrammer),
     ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anchorline.encoders.encoder import as_images, images_at_once
-from anchorline.methods.hyperparameters import Augmentation
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import Objective
 from anchorline.methods.selection import ValScore, val_score
 from anchorline.methods.tunables import AdaptedModel
@@ -53,13 +53,13 @@ class Classification:
     Attributes:
         model: on its encoder's device.
         objective: a loss on logits and labels.
-        augmentation: of the training images.
+        training: says how training images are augmented.
         train, val: the examples of train and of val.
     """
 
     model: AdaptedModel
     objective: Objective
-    augmentation: Augmentation
+    training: Training
     train: Examples
     val: Examples
 
@@ -72,8 +72,8 @@ class Classification:
 
     def batch(self, chosen: Tensor, seeds: list[int], step: int, mine: slice) -> tuple[Tensor, Captions]:
         inputs = self.train[chosen[mine]]
-        if self.train.pixels and self.augmentation != "none":
-            inputs = augment(inputs, self.augmentation, seeds[mine])
+        if self.train.pixels:
+            inputs = augment(inputs, self.training, seeds[mine])
         captions, _ = self._captions(self.train.labels[chosen], seeds, step)
         return self._ready(inputs), captions
 

@@ -164,7 +164,7 @@ class Run:
         adaptation = method.tunable.start(self._material.pretrained)
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         problem = Classification(
-            adaptation, method.objective, method.training.augmentation,
+            adaptation, method.objective, method.training,
             train=self._material.examples(self.suite.train, self._material.learns_from_pixels),
             val=self._material.examples(self.suite.val, adaptation.changes_images),
         )  # fmt: skip

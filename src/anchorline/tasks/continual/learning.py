@@ -107,7 +107,7 @@ class Learner:
         kept = stored(sequence, task - 1, setting.rehearsal) if before else np.empty(0, np.int64)
         own = sequence.rows(suite.train, 1 if self.row.joint else task, task)
         problem = CurrentTask(
-            model, self.method.objective, training.augmentation,
+            model, self.method.objective, training,
             self._examples(suite.train, np.concatenate([own, kept])),
             self._examples(suite.val, sequence.rows(suite.val, 1 if self.row.joint else task, task)),
             first=0 if before is None or len(kept) else sequence.seen(task - 1),

@@ -62,6 +62,10 @@ class SegmentationMethod:
         """Raises `UserError` for numbers that make no sense, and where the row would not do to this backbone
         what it says."""
         check_training(self.name, self.training, least_epochs=1)
+        if self.training.augmentation == "trivial":
+            raise UserError(
+                f"{self.name}: TrivialAugment moves images and not their masks; give crop or flip"
+            )
         names = [name for name, _ in backbone.module.named_parameters()]
         for pattern in self.parameters:
             if not any(fnmatchcase(name, pattern) for name in names):

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anchorline.encoders.encoder import as_images
-from anchorline.methods.hyperparameters import Augmentation
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.selection import ValScore
 from anchorline.suites.masks.sets import IGNORED
 from anchorline.tasks.segmentation.iou import counted, mean_iou
-from anchorline.tasks.segmentation.model import Precision, Segmenter, logits_of
+from anchorline.tasks.segmentation.model import Segmenter, logits_of
 from anchorline.training.augmentation import augment
 
 _EVALUATION_BATCH = 32  # images that are computed at once without gradients, at most,
@@ -40,16 +40,14 @@ class Segmentation:
 
     Attributes:
         model: on its backbone's device.
-        augmentation: of the training images.
+        training: says how training images are augmented, and in which precision val is looked at.
         train, val: the images of train and of val.
-        precision: of the look at val; as in `Training`.
     """
 
     model: Segmenter
-    augmentation: Augmentation
+    training: Training
     train: Masked
     val: Masked
-    precision: Precision = "auto"
 
     @property
     def device(self) -> torch.device:
@@ -59,12 +57,12 @@ class Segmentation:
         return len(self.train)
 
     def batch(self, chosen: Tensor, seeds: list[int], step: int, mine: slice) -> tuple[Tensor]:
-        images = augment(self.train.images[chosen[mine]], self.augmentation, seeds[mine])
+        images = augment(self.train.images[chosen[mine]], self.training, seeds[mine])
         return (as_images(images, self.device),)
 
     def labels(self, chosen: Tensor, seeds: list[int], step: int) -> Tensor:
         """Masks int64 [N, H, W], moved as their images are."""
-        masks = augment(self.train.masks[chosen], self.augmentation, seeds)
+        masks = augment(self.train.masks[chosen], self.training, seeds)
         return masks.to(self.device).long()
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -82,7 +80,7 @@ class Segmentation:
             torch.split(self.val.images, size), torch.split(self.val.masks, size), strict=True
         ):
             # As it will be measured.
-            logits = logits_of(self.model, as_images(images, self.device), self.precision)
+            logits = logits_of(self.model, as_images(images, self.device), self.training.precision)
             truth = masks.to(self.device).long()
             losses.append(float(cross_entropy(logits, truth)) * len(images))
             counts.append(counted(logits.argmax(1), truth, logits.shape[1]))

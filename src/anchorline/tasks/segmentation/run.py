@@ -133,7 +133,7 @@ class Run:
         )
         title = " ".join([method.name, *(f"{path.split('.')[-1]}={v:g}" for path, v in values.items())])
         trained = train(
-            Segmentation(model, method.training.augmentation, learn, choose, method.training.precision),
+            Segmentation(model, method.training, learn, choose),
             method.constraint, method.training,
             seed=self.seed, run=job.file.parent if job else None, identity=job.identity if job else "",
             progress=self.narrator.bar(title, "steps"), trackers=self.trackers,
