@@ -17,9 +17,10 @@ from tests.helpers.tiny import COLOURS, TINY, write_images
 
 @pytest.fixture(scope="session", autouse=True)
 def few_words() -> Iterator[None]:
-    """Ten thousand nouns take a text tower seconds, at each comparison."""
+    """Twelve thousand words take a text tower seconds, at each comparison."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("anchorline.detectors.on_text.nouns", lambda: tuple(f"word {i}" for i in range(40)))
+        patch.setattr("anchorline.detectors.on_text.adjectives", lambda: tuple("abcdefgh"))
         yield
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from anchorline.detectors import Arrays
 from anchorline.detectors.on_logits import entropy, gen
 from anchorline.metrics.probabilities import log_probabilities
-from tests.detectors.test_table import EASY
+from tests.helpers.detected import EASY
 
 
 def with_logits(logits: Tensor) -> Arrays:

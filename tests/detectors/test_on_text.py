@@ -16,9 +16,9 @@ from open_clip.timm_model import TimmModel
 from torch import Tensor, nn
 
 from anchorline import Encoder, load_encoder
-from anchorline.detectors import Arrays, FitData, fit_all, local_scores, nouns, patch_features
+from anchorline.detectors import Arrays, FitData, adjectives, fit_all, local_scores, nouns, patch_features
 from anchorline.detectors.evidence import take
-from anchorline.detectors.on_text import gl_mcm, mined, neglabel
+from anchorline.detectors.on_text import ADJECTIVE, gl_mcm, mined, neglabel
 from anchorline.detectors.patches import _raw
 from tests.helpers.detected import (
     CAPTIONS,
@@ -37,34 +37,41 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint
 
 
 def test_neglabel_by_hand() -> None:
-    """Two classes on the axes of a plane, logit scale 2, and twenty words: SHARE takes three of them."""
+    """Two classes on the axes of a plane, logit scale 2; twenty nouns, of which SHARE takes three, and seven
+    adjectives, of which it takes one. Mined together, the four far nouns would have left no adjective."""
     axes = torch.eye(2)
-    words = torch.cat([axes[:1].repeat(17, 1), -axes, -axes[:1]])
+    nouns = torch.cat([axes[:1].repeat(16, 1), -axes, -axes])
+    adjectives = torch.cat([axes[:1].repeat(6, 1), torch.tensor([[0.6, -0.8]])])
     two = replace(
         EASY.restricted(torch.tensor([0, 1])), captions=axes, weight=axes, bias=torch.zeros(2),
-        logit_scale=2.0, encode_words=lambda _: words,
+        logit_scale=2.0, encode_words=lambda _, template: adjectives if template else nouns,
     )  # fmt: skip
     image = Arrays(torch.zeros(1, 2), torch.tensor([[3.0, 0.0]]), torch.zeros(1, 2))
     classes = math.exp(2) + math.exp(0)
-    words_of_all = math.exp(-2) + math.exp(0) + math.exp(-2)  # -x, -y, -x
-    assert neglabel(two, 1)(image).item() == pytest.approx(classes / (classes + words_of_all))
-    apart = [classes / (classes + math.exp(-2))] * 2 + [classes / (classes + 1)]
-    assert neglabel(two, 3)(image).item() == pytest.approx(sum(apart) / 3)
+    mined_words = [math.exp(-2), math.exp(0), math.exp(-2), math.exp(1.2)]  # -x, -y, -x; the adjective
+    assert neglabel(two, 1)(image).item() == pytest.approx(classes / (classes + sum(mined_words)))
+    apart = [classes / (classes + word) for word in mined_words]
+    assert neglabel(two, 4)(image).item() == pytest.approx(sum(apart) / 4)
+    # Three groups: the fourth word fills none.
+    assert neglabel(two, 3)(image).item() == pytest.approx(sum(apart[:3]) / 3)
 
 
 @pytest.mark.parametrize("groups", [1, 100])
 def test_neglabel_rewritten(groups: int) -> None:
-    words = encode_words(nouns()).double()
-    nearness = [np.quantile((word @ CAPTIONS.double().T).numpy(), 0.95) for word in words]
-    farthest = np.argsort(nearness, kind="stable")[:1500]
-    assert set(mined(words.float(), CAPTIONS).tolist()) == set(farthest.tolist())
-    order = torch.randperm(1500, generator=torch.Generator().manual_seed(0))
+    taken = []
+    for words, template, count in ((nouns(), "", 1500), (adjectives(), ADJECTIVE, 336)):
+        vectors = encode_words(words, template).double()
+        nearness = [np.quantile((word @ CAPTIONS.double().T).numpy(), 0.95) for word in vectors]
+        farthest = np.argsort(nearness, kind="stable")[:count]
+        assert mined(vectors.float(), CAPTIONS).tolist() == farthest.tolist()
+        taken.append(vectors[farthest.tolist()])
+    kept = torch.cat(taken)[: 1836 // groups * groups]
+    order = torch.randperm(len(kept), generator=torch.Generator().manual_seed(0))
     expected = []
     few = take(OTHERS, torch.arange(6), slice(15))
     for image in few.features.double():
         positive = sum(math.exp(SCALE * float(image @ c)) for c in CAPTIONS.double())
-        parts = words[mined(words.float(), CAPTIONS)][order].view(groups, -1, WIDTH)
-        negative = (SCALE * parts @ image).exp().sum(1)
+        negative = (SCALE * kept[order].view(groups, -1, WIDTH) @ image).exp().sum(1)
         expected.append(float((positive / (positive + negative)).mean()))
     found = neglabel(EASY, groups)(few)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-4, atol=1e-9)
@@ -76,7 +83,7 @@ def test_neglabel_reads_directions_only() -> None:
 
 
 def test_neglabel_needs_words_in_the_space_of_the_features() -> None:
-    other = replace(EASY, encode_words=lambda words: unit(len(words), 7, seed=0))
+    other = replace(EASY, encode_words=lambda words, _: unit(len(words), 7, seed=0))
     fitted, left_out = fit_all(other, ["neglabel", "mcm"])
     assert [scorer.name for scorer in fitted] == ["mcm"]
     assert "features have 32 dimensions and words 7" in left_out["neglabel"]
@@ -95,12 +102,15 @@ def test_gl_mcm_is_left_out_without_patches() -> None:
 
 
 def test_the_words() -> None:
-    words = nouns()
-    assert len(words) == len(set(words)) == 10_000
+    assert (len(nouns()), len(adjectives())) == (10_000, 2_240)
+    # As many adjectives a noun as the released list has mined: 1,921 and 8,578.
+    assert len(adjectives()) / len(nouns()) == pytest.approx(1921 / 8578, abs=1e-3)
+    words = nouns() + adjectives()
+    assert len(words) == len(set(words))
     assert all(word.isascii() and word.isalpha() and word.islower() for word in words)
     data = files("anchorline") / "data" / "words"
     assert "WordNet 3.1 Copyright 2011 by Princeton University" in (data / "LICENSE").read_text()
-    assert len((data / "nouns.txt").read_bytes()) < 150_000
+    assert sum(len((data / f"{name}.txt").read_bytes()) for name in ("nouns", "adjectives")) < 150_000
 
 
 def standardised(encoder: Encoder) -> Tensor:

@@ -336,13 +336,13 @@ def test_a_detector_that_cannot_be_fitted_on_the_classes_of_a_set_has_no_scores(
 def test_words_are_encoded_once() -> None:
     asked = []
 
-    def encode(words: Sequence[str]) -> Tensor:
-        asked.append(len(words))
-        return encode_words(words)
+    def encode(words: Sequence[str], template: str) -> Tensor:
+        asked.append((len(words), template))
+        return encode_words(words, template)
 
     fitted, _ = fit_all(replace(EASY, encode_words=encode), ["neglabel"])
     fitted[0](masked(OTHERS, torch.tensor([0, 1])))
-    assert asked == [10_000]
+    assert asked == [(10_000, ""), (2_240, "This is a {} photo")]
 
 
 def test_unknown_names_are_refused() -> None:

@@ -36,8 +36,8 @@ def outliers(count: int, seed: int) -> Arrays:
     return seen(unit(count, WIDTH, seed=seed))
 
 
-def encode_words(words: Sequence[str]) -> Tensor:
-    return unit(len(words), WIDTH, seed=9)
+def encode_words(words: Sequence[str], template: str) -> Tensor:
+    return unit(len(words), WIDTH, seed=9 + len(template))
 
 
 def known(a_class: int = 20, spread: float = 0.3) -> FitData:

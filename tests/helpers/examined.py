@@ -95,7 +95,7 @@ def fitted(*names: str) -> list[FittedDetector]:
     nothing, labels = outputs([]), torch.empty(0, dtype=torch.int64)
     known = FitData(
         nothing, labels, nothing, labels, nothing, torch.eye(3), torch.zeros(3), torch.eye(3), CLASSES, 1.0,
-        encode_words=lambda words: torch.empty(0, 3),
+        encode_words=lambda words, template: torch.empty(0, 3),
     )  # fmt: skip
     return fit_all(known, names)[0]
 

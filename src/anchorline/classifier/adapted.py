@@ -111,10 +111,12 @@ class Classifier:
         return self._captioned(views).logits
 
     @torch.no_grad()
-    def word_vectors(self, store: FeatureStore, words: Sequence[str]) -> Tensor:
-        """Unit vectors [W, D'] of words, each in one caption, in the space of the blended features."""
-        untouched = store.classes(self.encoder, words, word_template(self.templates)).vectors
-        adapted = self.adaptation.word_vectors(words)
+    def word_vectors(self, store: FeatureStore, words: Sequence[str], template: str = "") -> Tensor:
+        """Unit vectors [W, D'] of words in the space of the blended features, each in one caption: of
+        `template`; "": as classes are captioned."""
+        templates = (template,) if template else word_template(self.templates)
+        untouched = store.classes(self.encoder, words, templates).vectors
+        adapted = self.adaptation.word_vectors(words, template)
         adapted = untouched if adapted is None else adapted.cpu()
         nothing, none = torch.zeros(0, untouched.shape[1]), torch.zeros(len(words))
         seen = self.method.blend.view(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from anchorline.detectors.base import Detector, UnfitError
 from anchorline.detectors.evidence import Arrays, DetectorInputs, FitData
 from anchorline.detectors.fitting import FittedDetector, fit_all, scores
-from anchorline.detectors.on_text import nouns
+from anchorline.detectors.on_text import adjectives, nouns
 from anchorline.detectors.patches import local_scores, patch_features
 from anchorline.detectors.synthetic import outliers
 from anchorline.detectors.table import DETECTORS
@@ -18,6 +18,7 @@ __all__ = [
     "FitData",
     "FittedDetector",
     "UnfitError",
+    "adjectives",
     "fit_all",
     "local_scores",
     "nouns",

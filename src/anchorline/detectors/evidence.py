@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+EncodeWords = Callable[[Sequence[str], str], Tensor]
+
 
 class DetectorInputs(Protocol):
     """What a classifier says of N images; `anchorline.evaluation.Outputs` is one.
@@ -59,8 +61,8 @@ class FitData:
         captions: class captions in the space of the features, unit, [C, D].
         classes: names.
         logit_scale: the learnt inverse temperature of image-text cosines.
-        encode_words: words -> unit vectors [W, D] in the space of the features, captioned as classes are;
-            asked once, for `words.nouns()`.
+        encode_words: (words, template) -> unit vectors [W, D] in the space of the features; "": captioned as
+            classes are. Asked once for each kind of words.
     """
 
     train: DetectorInputs
@@ -73,7 +75,7 @@ class FitData:
     captions: Tensor
     classes: tuple[str, ...]
     logit_scale: float
-    encode_words: Callable[[Sequence[str]], Tensor]
+    encode_words: EncodeWords
 
     def restricted(self, columns: Tensor) -> FitData:
         """The same for a part of the classes, int64 [K]: their images, their columns, their rows."""

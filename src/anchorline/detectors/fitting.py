@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from anchorline.detectors.base import Detector, Score, UnfitError, drawn
-from anchorline.detectors.evidence import DetectorInputs, FitData, competing, take
+from anchorline.detectors.evidence import DetectorInputs, EncodeWords, FitData, competing, take
 from anchorline.detectors.table import DETECTORS
 from anchorline.errors import UserError, close_names
 from anchorline.metrics.detection import auroc
@@ -76,13 +76,13 @@ def fit_all(data: FitData, names: Sequence[str] | None = None) -> tuple[list[Fit
     return fitted, left_out
 
 
-def _once(encode: Callable[[Sequence[str]], Tensor]) -> Callable[[Sequence[str]], Tensor]:
+def _once(encode: EncodeWords) -> EncodeWords:
     kept: dict[tuple[str, ...], Tensor] = {}
 
-    def encode_words(words: Sequence[str]) -> Tensor:
-        key = tuple(words)
+    def encode_words(words: Sequence[str], template: str) -> Tensor:
+        key = (template, *words)
         if key not in kept:
-            kept[key] = encode(words)
+            kept[key] = encode(words, template)
         return kept[key]
 
     return encode_words

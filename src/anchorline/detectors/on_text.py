@@ -15,13 +15,24 @@ from anchorline.metrics import scores
 
 SHARE = 0.15  # of the words become negative ones
 QUANTILE = 0.95  # of a word's similarities to the class captions is how near it is to them
+ADJECTIVE = "This is a {} photo"  # caption of an adjective; nouns are captioned as classes are
 
 
 @cache
 def nouns() -> tuple[str, ...]:
     """10,000 English nouns of WordNet 3.1, the most common first; `scripts/build_words.py` makes the file.
-    NegLabel mines its negative words from them."""
-    return tuple((files("anchorline") / "data" / "words" / "nouns.txt").read_text("utf-8").split())
+    NegLabel mines negative words from them."""
+    return _read("nouns.txt")
+
+
+@cache
+def adjectives() -> tuple[str, ...]:
+    """2,240 English adjectives, likewise; none is among the nouns."""
+    return _read("adjectives.txt")
+
+
+def _read(name: str) -> tuple[str, ...]:
+    return tuple((files("anchorline") / "data" / "words" / name).read_text("utf-8").split())
 
 
 def mcm(data: FitData) -> Score:
@@ -44,11 +55,11 @@ def gl_mcm(data: FitData) -> Score:
 
 def neglabel(data: FitData, groups: int) -> Score:
     """Mean over groups of negative words of Σ_classes e^(s cos) / (Σ_classes e^(s cos) + Σ_group e^(s cos)),
-    s the logit scale: the paper's temperature of 0.01 is CLIP's scale of 100."""
-    words = _words(data)
-    words = words[mined(words, data.captions)]
+    s the logit scale: the paper's temperature of 0.01 is CLIP's scale of 100. Nouns and adjectives are mined
+    apart; the last ones, which fill no group, are left out."""
+    words = torch.cat([kind[mined(kind, data.captions)] for kind in _words(data)])
+    words = words[: len(words) // groups * groups]
     order = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))
-    order = order[: len(words) // groups * groups]
     texts = data.logit_scale * torch.cat([data.captions, words[order]]).float().T
 
     def score(evidence: Arrays) -> Tensor:
@@ -62,7 +73,7 @@ def neglabel(data: FitData, groups: int) -> Score:
 
 def neglabel_space(data: FitData) -> Space:
     """One group, or the paper's hundred."""
-    words = int(SHARE * len(_words(data)))
+    words = sum(int(SHARE * len(kind)) for kind in _words(data))
     return {"groups": [groups for groups in (1, 100) if groups <= words]}
 
 
@@ -77,11 +88,12 @@ def mined(words: Tensor, captions: Tensor) -> Tensor:
     return near.argsort(stable=True)[: int(SHARE * len(words))]
 
 
-def _words(data: FitData) -> Tensor:
-    words = data.encode_words(nouns())
-    if words.shape[1] != data.weight.shape[1]:
+def _words(data: FitData) -> tuple[Tensor, Tensor]:
+    """Vectors of the nouns and of the adjectives."""
+    found = data.encode_words(nouns(), ""), data.encode_words(adjectives(), ADJECTIVE)
+    if found[0].shape[1] != data.weight.shape[1]:
         raise UnfitError(
             f"NegLabel compares images with words, but features have {data.weight.shape[1]} dimensions and "
-            f"words {words.shape[1]}"
+            f"words {found[0].shape[1]}"
         )
-    return words
+    return found

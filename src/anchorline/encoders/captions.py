@@ -33,6 +33,6 @@ def captions_of(classes: Sequence[str], templates: Sequence[str]) -> list[str]:
 def word_template(templates: Sequence[str]) -> tuple[str, ...]:
     """The one caption of a word that is no class: the only one of the classes, or "a photo of a {}".
 
-    Ten thousand words in eighty captions each would take longer than all images.
+    Twelve thousand words in eighty captions each would take longer than all images.
     """
     return tuple(templates) if len(templates) == 1 else SINGLE_TEMPLATE

@@ -102,7 +102,7 @@ def _known(
         captions=classifier.caption_vectors(),
         classes=classifier.classes,
         logit_scale=classifier.encoder.logit_scale,
-        encode_words=lambda words: classifier.word_vectors(store, words),
+        encode_words=lambda words, template: classifier.word_vectors(store, words, template),
     )
 
 

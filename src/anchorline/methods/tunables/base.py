@@ -117,8 +117,9 @@ class AdaptedModel(TunableModel):
         """Unit vectors [C, D] of the captions that compete; see `Captions`."""
         return cast(Tensor, self.captions)
 
-    def word_vectors(self, words: Sequence[str]) -> Tensor | None:
-        """Unit vectors [W, D] of words, each in one caption; None: those of the untouched encoder."""
+    def word_vectors(self, words: Sequence[str], template: str = "") -> Tensor | None:
+        """Unit vectors [W, D] of words, each in one caption, of `template`, or as classes are captioned;
+        None: those of the untouched encoder."""
         return None
 
     def classifier(self, captions: Captions = None) -> tuple[Tensor, Tensor]:
@@ -186,8 +187,8 @@ class Captioned(AdaptedModel):
         classes, templates = captions.to(tokens.device).unbind(1)
         return self.encode(tokens[classes, templates])
 
-    def word_vectors(self, words: Sequence[str]) -> Tensor | None:
-        templates = word_template(self.pretrained.templates)
+    def word_vectors(self, words: Sequence[str], template: str = "") -> Tensor | None:
+        templates = (template,) if template else word_template(self.pretrained.templates)
         tokens = replace(self.pretrained, classes=tuple(words), templates=templates).tokens()
         return torch.cat([self._mean(part) for part in torch.split(tokens, _WORDS)])
 

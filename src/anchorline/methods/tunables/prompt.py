@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,9 +34,14 @@ class TunedPrompt(Captioned):
                 f"the tokenizer of {pretrained.encoder.name} gives the words {words!r} no tokens of their "
                 "own at the start of a caption; give other words with --set tunable.words=…"
             )
-        self.begin, self.end = begin, length
+        self.words, self.begin, self.end = words, begin, length
         embedding = TextTower(pretrained.encoder.model).embedding.weight
         self.context = nn.Parameter(embedding[alone[begin:length]].detach().clone())
+
+    def word_vectors(self, words: Sequence[str], template: str = "") -> Tensor | None:
+        # The vectors take the place of what stands before the word: "[v1] … [vM] {} photo".
+        own = f"{self.words} {template[template.index('{}') :]}" if template else ""
+        return super().word_vectors(words, own)
 
     def encode(self, tokens: Tensor) -> Tensor:
         def change(_tokens: Tensor, embedded: Tensor) -> Tensor:
