@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from anchorline.encoders.encoder import Encoder
+from anchorline.experiments.recipes.reprogrammer_cifar10 import methods
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.objectives import Contrastive
 from anchorline.methods.table import METHODS
@@ -163,3 +164,22 @@ def test_gradients_of_the_clamp():
 
     assert gradients("hard") == [0.0, 1.0, 1.0, 1.0, 0.0]
     assert gradients("straight-through") == [1.0] * 5
+
+
+def test_the_recipe_trains_by_the_released_settings():
+    hyper = Replay("over").hyper
+    row = next(row for row in methods(50_000) if row.name == "reprogrammer")
+    frame, text, training = hyper["frame"], hyper["text"], row.training
+    assert row.search == ()
+    assert (row.tunable.frame_optimizer, row.tunable.geometry) == (frame["optimizer"].lower(), "over")
+    assert (row.tunable.frame_lr, row.tunable.frame_decay) == (frame["lr"], frame["weight_decay"])
+    assert row.tunable.width == pytest.approx((224 - 192) / 2 / 224)
+    assert (training.lr, training.weight_decay, training.eps) == (
+        text["lr"],
+        text["weight_decay"],
+        text["eps"],
+    )
+    assert (list(training.betas), training.max_grad_norm) == (text["betas"], 0)
+    assert (row.objective.alpha, row.objective.gamma) == (hyper["focal"]["alpha"], hyper["focal"]["gamma"])
+    assert row.objective.duplicates == hyper["duplicates"]
+    assert training.warmup_fraction * 25 * (50_000 // 128) == pytest.approx(500)
