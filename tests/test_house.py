@@ -140,3 +140,15 @@ def test_the_checks_find_what_is_wrong(tmp_path):
     assert backward(graph) == ["anchorline.suites imports anchorline.metrics, which is later"]
     assert circle(graph) == ["anchorline.engine.a", "anchorline.engine.b", "anchorline.engine.a"]
     assert circle({**graph, "anchorline.engine.b": set()}) == []
+
+
+def test_tests_share_what_lies_in_helpers_alone():
+    """No test module imports another, so that each can be moved, renamed and run on its own."""
+    tests = Path(__file__).parent
+    for file in tests.rglob("test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "tests":
+                room = (node.module or "").split(".")[1:2]
+                assert room in (["helpers"], ["contracts"]), (
+                    f"{file.relative_to(tests)} imports {node.module}"
+                )
