@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shlex
 import sys
@@ -48,6 +49,7 @@ _ANY: Any = Union[tuple(_COMMANDS)]  # noqa: UP007, it is computed
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a user's mistake ends with one sentence on standard error and exit status 2."""
+    atexit.register(leave)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -61,8 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         _complain("stopped; what is finished is kept, and the same command goes on from there")
         sys.exit(130)
-    finally:
-        leave()
 
 
 def _obey(arguments: list[str]) -> None:

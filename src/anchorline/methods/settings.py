@@ -111,8 +111,10 @@ def validate(method: Method) -> None:
     """Raises `UserError` for choices that do not go together, or numbers that make no sense."""
     training, tunable, blend = method.training, method.tunable, method.blend
     alpha = blend.alpha
-    complaint = ""
-    if training and not tunable.trains:
+    complaint, numbers = "", tunable.complaint()
+    if numbers:
+        complaint = f"has {numbers}"
+    elif training and not tunable.trains:
         complaint = "trains nothing; give it a tunable"
     elif training is None and tunable.trains and not tunable.fitted_at_start:
         complaint = f"follows no gradients and cannot train {tunable.name}; start from another method"

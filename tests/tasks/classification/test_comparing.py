@@ -194,7 +194,10 @@ def test_the_same_again_encodes_no_image(colours, tiny_encoder, tmp_path, calls)
 
 
 QUICK = {"training.epochs": "2", "training.batch_size": "8", "training.lr": "1e-3"}
-TRAINED = [override(METHODS[name], QUICK) for name in ("fine-tune", "wise-ft", "residual-reprogrammer")]
+TRAINED = [
+    replace(override(METHODS[name], QUICK), search=())
+    for name in ("fine-tune", "wise-ft", "residual-reprogrammer")
+]
 
 
 @pytest.fixture(scope="module")

@@ -216,6 +216,10 @@ class Tunable(Protocol):
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         """The encoder with what is trained at its first values. Raises `UserError`."""
 
+    def complaint(self) -> str:
+        """What is wrong with its numbers, whatever the encoder, after "NAME has"; "": nothing."""
+        return ""
+
     @property
     def changes_images(self) -> bool:
         """Whether training looks at pixels; else at features of the untouched encoder."""

@@ -80,6 +80,14 @@ class Programs(Tunable):
     def trains(self) -> bool:
         return self.image or self.text
 
+    def complaint(self) -> str:
+        if not 0 <= self.width < 0.5:
+            return f"tunable.width={self.width:g}; give a share of the side in [0, 0.5)"
+        for name in ("frame_lr", "frame_decay"):
+            if not (math.isfinite(value := getattr(self, name)) and value >= 0):
+                return f"tunable.{name}={value:g}; give a finite number from 0"
+        return ""
+
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         return Reprogrammed(pretrained, self)
 
@@ -111,16 +119,13 @@ class Reprogrammed(Captioned):
             self._add_frame(pretrained, choices)
 
     def _add_frame(self, pretrained: Pretrained, choices: Programs) -> None:
-        for name, value in (("frame_lr", choices.frame_lr), ("frame_decay", choices.frame_decay)):
-            if not (math.isfinite(value) and value >= 0):
-                raise UserError(f"tunable.{name}={value:g}; give a finite number from 0")
         encoder = pretrained.encoder
         height, width = encoder.geometry.size
         inner = (_side(height, 1 - 2 * choices.width), _side(width, 1 - 2 * choices.width))
-        if not 0 <= choices.width < 0.5 or 0 in inner:
+        if 0 in inner:
             raise UserError(
                 f"an image program with tunable.width={choices.width:g} leaves no image on {height} x "
-                f"{width} pixels; give a width in [0, 0.5)"
+                f"{width} pixels; give a smaller width"
             )
         self.resize = inner if choices.geometry == "around" else (height, width)
         if choices.geometry == "learnt":
