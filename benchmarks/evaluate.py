@@ -85,7 +85,7 @@ def detectors(images: int, classes: int, dims: int) -> None:
         captions=F.normalize(weight, dim=1),
         classes=tuple(f"class {i}" for i in range(classes)),
         logit_scale=100.0,
-        encode_words=lambda words: F.normalize(torch.randn(len(words), dims, generator=rng), dim=1),
+        encode_words=lambda words, template: F.normalize(torch.randn(len(words), dims, generator=rng), dim=1),
     )
     begun = time.perf_counter()
     detectors, left_out = fit_all(known)
