@@ -26,6 +26,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from train_image_tower import Corpus, image_tower
 
 BATCH, STEPS, LR, WARMUP = 512, 500, 5e-4, 40
@@ -82,7 +83,7 @@ def main() -> None:
         tokens = tokens_of[rng.integers(len(TEMPLATES), size=BATCH), captions]
         fits = tokens.argmax(1) < SHORT
         tokens, captions = tokens[fits, :SHORT], captions[fits.numpy()]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             features = text(tokens)
         features = F.normalize(features.float(), dim=-1)
         logits = scale * features @ images[torch.from_numpy(index)[fits]].float().T
