@@ -89,7 +89,9 @@ class Measured:
             "options": set_fields(self.options),
             "evaluators": list(EVALUATORS),
             "detectors": list(DETECTORS),
-            "plugins": code_of(*EVALUATORS.values(), *(one.fit for one in DETECTORS.values())),
+            "plugins": code_of(
+                *EVALUATORS.values(), *(f for one in DETECTORS.values() for f in (one.fit, one.space))
+            ),
         }
         return Job(asked, run / ANSWERS / f"{what}-{identity_of(asked)}.safetensors")
 
