@@ -46,6 +46,7 @@ def test_new_empty_and_again(tmp_path, claimed):
 def test_the_same_under_another_name_is_the_same(claimed):
     claim(claimed, about={**ABOUT, "suite": Named("oiseaux", "01")})
     claim(claimed)
+    assert (claimed / "results.csv").exists()
 
 
 def test_another_is_refused_and_replaced(claimed):

@@ -67,3 +67,6 @@ def test_a_killed_process_leaves_nothing_foreign(tmp_path):
     folder = OwnFolder(tmp_path / "out")
     folder.write("b.png", b"b")
     OwnFolder(tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.png")} == {
+        "a.png": b"a", "b.png": b"b",
+    }  # fmt: skip

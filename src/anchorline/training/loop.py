@@ -158,10 +158,11 @@ class _Loop:
         loss = self._learn(step)
         if not math.isfinite(loss):
             self.keep()
+            rates = " and ".join(f"{peak:g}" for peak in dict.fromkeys(self.peaks))
             kept = f"; the last good state is in {self.run}" if self.run else ""
             raise DivergedError(
                 f"the loss or its gradient is not finite at step {step + 1} of {self.steps}, learning rate "
-                f"{self.training.lr:g}{kept}; give a lower one with --set training.lr=…"
+                f"{rates}{kept}; give a lower one, as with --set training.lr=…"
             )
         self.state.step += 1
         if self.state.step % self.per_epoch == 0:

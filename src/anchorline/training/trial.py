@@ -80,10 +80,6 @@ class Search:
         done."""
         return [self._outcome(number) for number in range(len(self.values))]
 
-    def best(self) -> int:
-        """The number of the trial that does best on val. Raises `DivergedError` where all have diverged."""
-        return best_of(enumerate(self.outcomes()), _scored)
-
     def trial(self, number: int) -> Trial:
         """What a trial has found, with its tensors."""
         if self.directory is None:
@@ -138,6 +134,11 @@ class Search:
 def _trial(facts: Mapping[str, Any], tuned: dict[str, Tensor]) -> Trial:
     found = {one.name: facts[one.name] for one in fields(Trial) if one.name != "tuned"}
     return Trial(tuned, **{**found, "val_score": tuple(found["val_score"])})
+
+
+def best_trial(outcomes: Sequence[Trial]) -> int:
+    """The number of the trial that does best on val. Raises `DivergedError` where all have diverged."""
+    return best_of(enumerate(outcomes), _scored)
 
 
 def _scored(numbered: tuple[int, Trial]) -> tuple[ValScore, int]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from anchorline.encoders.captions import captions_of, word_template
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.text_tower import TextTower
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.tunables.linear_probe import LinearHead, fit_head
 from anchorline.methods.tuned import TunableModel
 
@@ -216,8 +217,8 @@ class Tunable(Protocol):
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         """The encoder with what is trained at its first values. Raises `UserError`."""
 
-    def complaint(self) -> str:
-        """What is wrong with its numbers, whatever the encoder, after "NAME has"; "": nothing."""
+    def complaint(self, training: Training) -> str:
+        """What is wrong with its numbers or training, whatever the encoder, after "NAME has"; "": nothing."""
         return ""
 
     @property

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
+from anchorline.methods.hyperparameters import Training
 from anchorline.methods.tunables.base import AdaptedModel, Captioned, Captions, Pretrained, Tunable
 from anchorline.methods.tunables.image_program import (
     Clamp,
@@ -80,12 +81,16 @@ class Programs(Tunable):
     def trains(self) -> bool:
         return self.image or self.text
 
-    def complaint(self) -> str:
+    def complaint(self, training: Training) -> str:
         if not 0 <= self.width < 0.5:
             return f"tunable.width={self.width:g}; give a share of the side in [0, 0.5)"
         for name in ("frame_lr", "frame_decay"):
             if not (math.isfinite(value := getattr(self, name)) and value >= 0):
                 return f"tunable.{name}={value:g}; give a finite number from 0"
+        if self.text and training.optimizer != "adamw":
+            return f"training.optimizer={training.optimizer}, and its text program follows AdamW alone"
+        if not self.text and training.lr != Training().lr:
+            return f"training.lr={training.lr:g}, which its frame does not follow; give tunable.frame_lr"
         return ""
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:

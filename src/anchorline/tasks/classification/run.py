@@ -26,7 +26,7 @@ from anchorline.tasks.classification.material import Material
 from anchorline.tasks.classification.problem import Classification
 from anchorline.training.loop import train
 from anchorline.training.movement import write_movement
-from anchorline.training.trial import Search, Trial
+from anchorline.training.trial import Search, Trial, best_trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class Run:
             return Trial(adaptation.tuned(), adaptation.chosen), self._material.seconds, 0.0
         outcomes = self._search.outcomes()
         seconds = self._material.seconds + sum(one.seconds for one in outcomes)
-        return self._search.trial(self._search.best()), seconds, max(one.peak_memory for one in outcomes)
+        return self._search.trial(best_trial(outcomes)), seconds, max(one.peak_memory for one in outcomes)
 
     def _finish(self) -> None:
         self.collect()

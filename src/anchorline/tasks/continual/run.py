@@ -22,7 +22,7 @@ from anchorline.tasks.continual.learning import Learner, Setting
 from anchorline.tasks.continual.measuring import TASK, collect, measure, sequence_score, threshold
 from anchorline.tasks.continual.methods import ContinualMethod, check
 from anchorline.tasks.continual.runs import Learnt
-from anchorline.training.trial import Search, Trial
+from anchorline.training.trial import Search, Trial, best_trial
 
 
 def learn_sequence(setting: Setting, row: ContinualMethod, run: Path, overwrite: bool = False) -> Learnt:
@@ -97,7 +97,8 @@ class Run:
 
     def _finish(self) -> None:
         """Take the trial with the best A_{1:N} on val (ties: the lower cross-entropy, then the first)."""
-        outcomes, learner = self._search.outcomes(), self._learner(self._search.best())
+        outcomes = self._search.outcomes()
+        learner = self._learner(best_trial(outcomes))
         seconds = sum(one.seconds for one in outcomes)
         metrics = self._measured(learner)
         metrics[-1].append(Metric("", "summary", "seconds", seconds, unit="s"))

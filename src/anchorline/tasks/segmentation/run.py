@@ -24,7 +24,7 @@ from anchorline.tasks.segmentation.problem import Masked, Segmentation
 from anchorline.tasks.segmentation.runs import AdaptedSegmenter
 from anchorline.training.loop import train
 from anchorline.training.movement import write_movement
-from anchorline.training.trial import Search, Trial
+from anchorline.training.trial import Search, Trial, best_trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class Run:
     def collect(self) -> AdaptedSegmenter:
         """The best of the trials on val."""
         outcomes = self._search.outcomes()
-        best = self._search.trial(self._search.best())
+        best = self._search.trial(best_trial(outcomes))
         adapted = AdaptedSegmenter(
             backbone=self.backbone,
             classes=self.suite.classes,
