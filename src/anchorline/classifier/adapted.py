@@ -30,8 +30,9 @@ from anchorline.suites.images.rgb import Pixels
 
 @dataclass(frozen=True, eq=False)
 class FeaturePair:
-    """Unit image features [N, D] under the adapted and under the untouched encoder. They may be the same
-    tensor where nothing that images pass through was tuned, or the blend has no use for the second."""
+    """Image features [N, D] under the adapted and under the untouched encoder: unit vectors, unless the
+    adaptation says otherwise. They may be the same tensor where nothing that images pass through was tuned,
+    or the blend has no use for the second."""
 
     adapted: Tensor
     untouched: Tensor
@@ -108,6 +109,8 @@ class Classifier:
     @torch.no_grad()
     def cosines(self, views: FeaturePair) -> Tensor:
         """Cosines between images and class captions [N, C], as the adapted encoder sees both, blended."""
+        if not self.adaptation.unit_features:
+            views = replace(views, adapted=F.normalize(views.adapted, dim=-1))
         return self._captioned(views).logits
 
     @torch.no_grad()

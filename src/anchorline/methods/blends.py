@@ -62,6 +62,11 @@ class Blend(Protocol):
         return False
 
     @property
+    def mixes_features(self) -> bool:
+        """Whether `view` takes means of adapted and pre-trained features."""
+        return False
+
+    @property
     def needs_pretrained(self) -> bool:
         """Whether `view` looks at the pre-trained one."""
         return False
@@ -120,6 +125,7 @@ class Residual(Blend):
     renormalise: bool = False
 
     name = "features"
+    mixes_features = True
     needs_pretrained = True
 
     def view(self, adapted: LinearOutputs, pretrained: LinearOutputs, alpha: float) -> LinearOutputs:

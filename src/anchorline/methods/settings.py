@@ -120,6 +120,8 @@ def validate(method: Method) -> None:
         complaint = f"follows no gradients and cannot train {tunable.name}; start from another method"
     elif blend.mixes_weights and not tunable.starts_untouched:
         complaint = "has no pre-trained weights to go back to; blend its features: blend=residual"
+    elif blend.mixes_features and not tunable.unit_features:
+        complaint = "has features of any length, whose mean with unit vectors says little; use blend=logits"
     elif method.constraint.holds and not method.trains_weights:
         complaint = f"cannot be held by {method.constraint.name}: it trains no pre-trained weights"
     elif alpha is not None and not 0 <= alpha <= 1:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 
 class TunableModel(nn.Module):
-    """A model whose parameters that require gradients are what is tuned; nothing else is saved.
+    """A model whose parameters that require gradients, and statistics that training moves, are what is tuned.
 
-    Statistics of normalisation layers are no parameters: keep such layers in evaluation mode.
+    Nothing else is saved. The loop says `train()` before it learns and `eval()` before it looks at val; what
+    moves statistics then tells `statistics` of them, and any other model stays in evaluation mode.
     """
 
     def groups(self, lr: float) -> list[dict[str, Any]]:
@@ -26,14 +27,19 @@ class TunableModel(nn.Module):
         """The pre-trained values of the trained parameters that have such, by name."""
         return {}
 
+    def statistics(self) -> dict[str, Tensor]:
+        """Buffers of normalisation layers that training moves without a gradient, by name."""
+        return {}
+
     def tuned(self) -> dict[str, Tensor]:
         """Copies of the tuned tensors, by name, on the CPU."""
-        return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self._own().items()}
+        own = {**self._own(), **self.statistics()}
+        return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own.items()}
 
     @torch.no_grad()
     def put(self, tuned: Mapping[str, Tensor]) -> None:
         """Take over tuned tensors by name."""
-        own = self._own()
+        own = {**self._own(), **self.statistics()}
         if set(own) != set(tuned):
             raise ValueError(f"tuned tensors do not fit: {sorted(set(own) ^ set(tuned))}")
         for name, tensor in tuned.items():

@@ -170,6 +170,7 @@ class _Loop:
 
     def _learn(self, step: int) -> float:
         chosen = self._chosen(step)
+        self.model.train()
         self.optimizer.zero_grad()
         total = 0.0
         # A part of the batch is cut into one share for each process.
@@ -205,6 +206,7 @@ class _Loop:
         """Loss of a batch of val, the same on every process; each call of a step draws another."""
         self.drawn = self.drawn + 1 if self.state.step == self.drawn_at else 0
         self.drawn_at = self.state.step
+        self.model.eval()
         rng = torch.Generator().manual_seed(mixed_seed(self.seed, 2, self.state.step, self.drawn))
         with self._autocast():
             return self.problem.val_loss(rng, self.batch, self.state.step)
@@ -214,6 +216,9 @@ class _Loop:
 
     @torch.no_grad()
     def _look(self, loss: float, rate: float) -> None:
+        self.model.eval()
+        for _, statistic in sorted(self.tuned.statistics().items()):
+            _share(statistic)
         score, judged = self.problem.validate()
         state = self.state
         epoch = state.step // self.per_epoch
@@ -239,6 +244,12 @@ class _Loop:
         if self.run is not None:
             found = read_state(self.run, self.identity, self.tuned, self.optimizer.optimizer)
             self.state = found or self.state
+
+
+def _share(tensor: Tensor) -> None:
+    """Every process has that of the first."""
+    if torch.distributed.is_initialized():
+        torch.distributed.broadcast(tensor, 0)
 
 
 def _gathered(outputs: Tensor) -> Tensor:

@@ -14,6 +14,9 @@ github.com/PotatoTian/TPGM, commit 8d18db0, folder DomainNet_ResNet_Exp:
     epochs, batch     50, 256 (64 on each of four GPUs)             README of both, --epoch, --batch_size
     optimizer         SGD, Nesterov's momentum .9                   main_finetune.py of both
     schedule          half a cosine, no warm-up                     main_finetune.py of both
+    tower             ResNet in training mode: statistics of 64 images a GPU, running means
+                                                                    engine_finetune.py of both
+    head              at random, on features of any length          models/clip_resnet.py of both
     augmentation      random crop of 8 to 100 % of the area, scaled to 224 pixels, mirrored
                                                                     FTP, datasets/__init__.py
     fine-tune         rate 1e-3, weight decay 5e-4                  TPGM, README; FTP, main_finetune.py
@@ -41,6 +44,7 @@ from anchorline.experiments.recipes.base import SECOND_HAND, Recipe, Request, co
 from anchorline.methods.constraints import ByFTP, ByTPGM
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.table import Method, find_method
+from anchorline.methods.tunables import ImageTower
 from anchorline.report.published import Published
 from anchorline.suites.benchmarks.replicas import domainnet
 
@@ -58,7 +62,9 @@ _SGD = Training(
     augmentation="crop",
     crop_scale=(0.08, 1.0),
     max_grad_norm=0.0,
+    grad_accumulation_steps=4,  # statistics over 64 images, as on each of the four GPUs
 )
+_TOWER = ImageTower(start_from="random", statistics="updated")
 
 _README = "TPGM, README of DomainNet_ResNet_Exp (github.com/PotatoTian/TPGM, commit 8d18db0)"
 _TABLE = {  # Real, the four shifts in the order of SHIFTS, their mean
@@ -76,9 +82,9 @@ PUBLISHED = (
 )
 
 DIFFERENCES = (
-    "the head starts from the captions of the classes; the released one starts at random",
-    "normalisation statistics of the ResNet stay as pre-trained; the released code updates them in training",
-    "pixels are standardised as CLIP was pre-trained; the released code takes DomainNet's own statistics",
+    "pixels are scaled and standardised as CLIP was pre-trained, as for every row; the released code takes "
+    "DomainNet's own mean and spread, and scales to 256 pixels before it cuts out 224",
+    "running statistics take in each of a step's four parts of 64 images; the released ones those of one GPU",
     "unless FTP's released lists for train and val lie beside the data (github.com/GT-RIPL/FTP, "
     "datasets/domainnet), val is another tenth of Real's train list than theirs",
 )
@@ -89,14 +95,20 @@ def methods() -> list[Method]:
     held = replace(_SGD, lr=1e-2)
     return [
         find_method("linear-probe"),
-        replace(find_method("fine-tune"), training=replace(_SGD, lr=1e-3, weight_decay=5e-4), search=()),
+        replace(
+            find_method("fine-tune"),
+            tunable=_TOWER,
+            training=replace(_SGD, lr=1e-3, weight_decay=5e-4),
+            search=(),
+        ),
         replace(
             find_method("tpgm"),
+            tunable=_TOWER,
             training=replace(held, weight_decay=5e-4, decay_held=True),
             constraint=ByTPGM(every=1),
             search=(),
         ),
-        replace(find_method("ftp"), training=held, constraint=ByFTP(k=1.0), search=()),
+        replace(find_method("ftp"), tunable=_TOWER, training=held, constraint=ByFTP(k=1.0), search=()),
     ]
 
 

@@ -90,6 +90,7 @@ class AdaptedModel(TunableModel):
     changes_images = False  # whether image features differ from those of the untouched encoder
     templates = 1  # captions of a class that training may draw from
     template_an_image = False  # whether each image of a batch draws one of its own
+    unit_features = True  # whether image features are unit vectors; else as they leave the tower
 
     def __init__(self, pretrained: Pretrained) -> None:
         super().__init__()
@@ -102,7 +103,7 @@ class AdaptedModel(TunableModel):
         return self.pretrained.encoder
 
     def features(self, images: Tensor) -> Tensor:
-        """Pixels in [0, 1], float32 [N, 3, H, W] -> unit vectors [N, D]."""
+        """Pixels in [0, 1], float32 [N, 3, H, W] -> unit vectors [N, D], unless `unit_features` is false."""
         return self.encoder.forward_images(self.encoder.standardise(images))
 
     @property
@@ -124,7 +125,7 @@ class AdaptedModel(TunableModel):
         return None
 
     def classifier(self, captions: Captions = None) -> tuple[Tensor, Tensor]:
-        """weight [C, D] and bias [C] on unit image features."""
+        """weight [C, D] and bias [C] on image features."""
         vectors = self.class_vectors(captions)
         return self.encoder.logit_scale * vectors, vectors.new_zeros(len(vectors))
 
@@ -245,6 +246,11 @@ class Tunable(Protocol):
     def starts_untouched(self) -> bool:
         """Whether `start` without data computes what the untouched encoder does, so that a blend of weights
         has something to go back to."""
+        return True
+
+    @property
+    def unit_features(self) -> bool:
+        """Whether its image features are unit vectors, as the pre-trained ones are."""
         return True
 
     @property
