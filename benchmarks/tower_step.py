@@ -7,12 +7,13 @@ Batch 256, random pixels, no data pipeline; the best of four steps, and the rati
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import torch
 from open_clip.timm_model import TimmModel
 
+TOWERS = ["regnetx_002", "regnety_002", "regnetx_004", "resnet10t", "convnext_atto"]
 BATCH, STEPS = 256, 4
 
 
@@ -31,10 +32,13 @@ def rate(name: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    names = sys.argv[1:] or ["regnetx_002", "regnety_002", "regnetx_004", "resnet10t", "convnext_atto"]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("towers", nargs="*", default=TOWERS, help="names of timm models")
     first = None
     print(f"{torch.get_num_threads()} threads, batch {BATCH}")
-    for name in names:
+    for name in parser.parse_args().towers:
         images, millions = rate(name)
         first = first or images
         print(f"{name:<16} {images:6.0f} images/s  {images / first:5.2f} x  {millions:5.2f} M parameters")

@@ -1,9 +1,10 @@
 """Zero-shot accuracy of image-tower snapshots, with the teacher's own vectors of the class names.
 
-    python scripts/pretrain/evaluate_towers.py CORPUS TOWER_DIR … [--all]
+    python scripts/pretrain/evaluate_towers.py CORPUS TOWER_DIR … [--all] [--after IMAGES MINUTES]
 
 Without --all only on the suite's train and val images together: the towers were chosen by that figure. With
---all also on test and on every shift, for docs/encoder.md. Prints one JSON line a snapshot.
+--all also on test and on every shift, for docs/encoder.md. --after says what the tower had seen that a run
+went on from. Prints one JSON line a snapshot.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("towers", type=Path, nargs="+")
     parser.add_argument("--all", action="store_true", help="also test and the shifts")
+    parser.add_argument("--after", type=float, nargs=2, metavar=("IMAGES", "MINUTES"), default=(0, 0))
     args = parser.parse_args()
     suite = SUITES["pictograms"]()
     sets = {"train": suite.train, "val": suite.val}
@@ -68,8 +70,9 @@ def main() -> None:
             chosen_by = (found.pop("train") * len(suite.train) + found.pop("val") * len(suite.val)) / n
             told = {
                 "tower": facts["tower"],
-                "images": int(facts["images"]),
-                "minutes": round(float(facts["seconds"]) / 60, 1),
+                "after_minutes": args.after[1],
+                "images": int(args.after[0]) + int(facts["images"]),
+                "minutes": round(args.after[1] + float(facts["seconds"]) / 60, 1),
                 "train_and_val": round(chosen_by, 1),
                 **{name: round(value, 1) for name, value in found.items()},
             }

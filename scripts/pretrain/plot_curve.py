@@ -1,7 +1,9 @@
 """Draws docs/encoder-curve.png: zero-shot accuracy against training time, from what evaluate_towers printed.
 
-python scripts/pretrain/evaluate_towers.py CORPUS TOWER_DIR --all > docs/encoder-curve.jsonl
-python scripts/pretrain/plot_curve.py
+    python scripts/pretrain/evaluate_towers.py CORPUS FIRST --all > docs/encoder-curve.jsonl
+    python scripts/pretrain/evaluate_towers.py CORPUS SECOND --all --after 1999872 42.6 \\
+      >> docs/encoder-curve.jsonl
+    python scripts/pretrain/plot_curve.py
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 def main() -> None:
     lines = (DOCS / "encoder-curve.jsonl").read_text().splitlines()
     points = sorted((json.loads(line) for line in lines), key=lambda p: p["images"])
-    sets = [k for k in points[0] if k not in ("tower", "images", "minutes", "train_and_val")]
+    facts = ("tower", "after_minutes", "images", "minutes", "train_and_val")
+    sets = [k for k in points[0] if k not in facts]
     figure, axes = plt.subplots(figsize=(8, 4.5), dpi=120, layout="constrained")
     minutes = [p["minutes"] for p in points]
     for name in sets:
@@ -28,6 +31,9 @@ def main() -> None:
     for value, name in sorted((points[-1][name], name) for name in sets):
         place = max(place + 4, value)  # percent: labels keep apart
         axes.annotate(f"  {name} {value:.0f}", (minutes[-1], place), va="center", fontsize=8)
+    for begun in sorted({p["after_minutes"] for p in points} - {0}):
+        axes.axvline(begun, color="grey", linestyle=":", linewidth=1)
+        axes.annotate("  from here on with borders", (begun, 4), fontsize=8, color="grey")
     axes.set_xlabel("training time on two cores, minutes")
     axes.set_ylabel("zero-shot accuracy, %")
     axes.set_ylim(0, 100)
