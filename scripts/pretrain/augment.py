@@ -8,7 +8,7 @@ from torch import Tensor
 
 MEAN = STD = 0.5  # pixels in [0, 1] become (x - MEAN) / STD
 BADGES = 0.08  # share of drawings laid on a disc
-PIXELATED = 0.12  # share turned to pixels
+PIXELATED = 0.2  # share turned to pixels
 GRIDS = (16, 20, 24, 32)  # pixels a side
 
 

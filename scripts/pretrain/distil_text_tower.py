@@ -37,6 +37,24 @@ def text_tower() -> nn.Module:
     return _build_text_tower(DIM, CLIPTextCfg(**TEXT))
 
 
+@torch.inference_mode()
+def vectors_of(phrases: list[str], weights: Path) -> Tensor:
+    """Unit vectors [templates, P, 384] that a text tower on disk has for phrases."""
+    tower = text_tower()
+    tower.load_state_dict(load_file(weights))
+    mask, tokenizer = tower.attn_mask, SimpleTokenizer(context_length=TEXT["context_length"])
+    found = torch.empty(len(TEMPLATES), len(phrases), DIM)
+    for template, place in zip(TEMPLATES, found, strict=True):
+        tokens = tokenizer([template.format(phrase) for phrase in phrases])
+        fits = tokens.argmax(1) < SHORT
+        for length, chosen in ((SHORT, fits), (TEXT["context_length"], ~fits)):
+            tower.attn_mask = mask[:length, :length]  # causal: what is cut off changes nothing
+            rows = chosen.nonzero().squeeze(1)
+            for part in rows.split(BATCH):
+                place[part] = F.normalize(tower(tokens[part, :length]).float(), dim=-1)
+    return found
+
+
 def start_from_teacher(tower: nn.Module, tokens: np.ndarray) -> None:
     vectors = torch.from_numpy(tokens).float()
     _, _, v = torch.pca_lowrank(vectors, q=TEXT["width"])

@@ -1,10 +1,10 @@
-"""Zero-shot accuracy of image-tower snapshots, with the teacher's own vectors of the class names.
+"""Zero-shot accuracy of image-tower snapshots, with the teacher's vectors of class names or a text tower's.
 
-    python scripts/pretrain/evaluate_towers.py CORPUS TOWER_DIR … [--all] [--after IMAGES MINUTES]
+    python scripts/pretrain/evaluate_towers.py CORPUS TOWER_DIR …
 
-Without --all only on the suite's train and val images together: the towers were chosen by that figure. With
---all also on test and on every shift, for docs/encoder.md. --after says what the tower had seen that a run
-went on from. Prints one JSON line a snapshot.
+Only on the suite's train and val images together, by which towers may be chosen. With --all also on test
+and on every shift, for docs/encoder.md. --run names the run, and --after says what its tower had seen before.
+Prints one JSON line a snapshot.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from augment import MEAN, STD
+from distil_text_tower import vectors_of
 from embed_captions import TEMPLATES, Teacher, centred
 from safetensors import safe_open
 from train_image_tower import SIZE, image_tower
@@ -51,6 +52,8 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("towers", type=Path, nargs="+")
     parser.add_argument("--all", action="store_true", help="also test and the shifts")
+    parser.add_argument("--run", default="", help="a name for the plot")
+    parser.add_argument("--text", type=Path, help="a text tower; the teacher without")
     parser.add_argument("--after", type=float, nargs=2, metavar=("IMAGES", "MINUTES"), default=(0, 0))
     args = parser.parse_args()
     suite = SUITES["pictograms"]()
@@ -58,7 +61,10 @@ def main() -> None:
     if args.all:
         sets |= {"test": suite.test, **suite.shifts}
     decoded = {name: decode(images, Geometry((SIZE, SIZE)))[0] for name, images in sets.items()}
-    texts = class_vectors(suite.classes, np.load(args.corpus / "mean.npy"))
+    if args.text:
+        texts = F.normalize(vectors_of(list(suite.classes), args.text).mean(0), dim=-1)
+    else:
+        texts = class_vectors(suite.classes, np.load(args.corpus / "mean.npy"))
     for folder in args.towers:
         for file in sorted(folder.glob("tower-*.safetensors")):
             with safe_open(file, "pt") as stored:
@@ -70,7 +76,8 @@ def main() -> None:
             chosen_by = (found.pop("train") * len(suite.train) + found.pop("val") * len(suite.val)) / n
             told = {
                 "tower": facts["tower"],
-                "after_minutes": args.after[1],
+                "run": args.run,
+                "begun": args.after[1],
                 "images": int(args.after[0]) + int(facts["images"]),
                 "minutes": round(args.after[1] + float(facts["seconds"]) / 60, 1),
                 "train_and_val": round(chosen_by, 1),

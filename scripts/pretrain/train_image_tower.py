@@ -24,6 +24,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from augment import MEAN, STD, paint
+from distil_text_tower import vectors_of
 from disturb import disturb
 from open_clip.timm_model import TimmModel
 from safetensors import safe_open
@@ -43,13 +44,18 @@ def image_tower(name: str) -> TimmModel:
 
 
 class Corpus:
-    def __init__(self, folder: Path) -> None:
+    """Drawings and the vectors of their captions: the teacher's, or those of a text tower."""
+
+    def __init__(self, folder: Path, text: Path | None = None) -> None:
         self.ink = np.load(folder / "ink.npy")
         self.colour = np.load(folder / "colour.npy")
         # [P, 384], the mean over templates: no image shows in which one its caption was written.
         vectors = torch.from_numpy(np.load(folder / "vectors.npy"))
+        phrases = json.loads((folder / "phrases.json").read_text())
+        if text:
+            vectors = vectors_of(phrases, text)
         self.targets = F.normalize(vectors.float().mean(0), dim=-1)
-        number = {caption: i for i, caption in enumerate(json.loads((folder / "phrases.json").read_text()))}
+        number = {caption: i for i, caption in enumerate(phrases)}
         records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
         self.captions = [[number[c] for c in record["captions"]] for record in records]
         self.cumulated = np.load(folder / "weights.npy").cumsum()
@@ -128,13 +134,15 @@ def main() -> None:
     parser.add_argument(
         "--from-tower", type=Path, help="a tower of an earlier run to start from, at half the rate"
     )
+    parser.add_argument("--rate", type=float, help=f"peak rate; {LR:g}, or half of it with --from-tower")
+    parser.add_argument("--text", type=Path, help="learn the vectors of this text tower, not the teacher's")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     dist.init_process_group("gloo")
     rank, processes = dist.get_rank(), dist.get_world_size()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    corpus = Corpus(args.corpus)
+    corpus = Corpus(args.corpus, args.text)
     steps = args.images // BATCH
     model = image_tower(args.tower)
     scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
@@ -147,7 +155,7 @@ def main() -> None:
     free = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": [*free, scale], "weight_decay": 0.0}],
-        lr=LR / 2 if args.from_tower else LR, betas=(0.9, 0.98),
+        lr=args.rate or (LR / 2 if args.from_tower else LR), betas=(0.9, 0.98),
     )  # fmt: skip
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
