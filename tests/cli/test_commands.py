@@ -131,6 +131,14 @@ def test_adapt_then_predict(command, colour_folders, tmp_path, capsys, monkeypat
     assert [Path(line["path"]).name for line in lines] == ["00.png", "01.png"]
     assert lines[0]["nearest"] == table.nearest[0]
 
+    monkeypatch.chdir(tmp_path)
+    odd = Path("=1+1 \x1b[31m.png")
+    odd.write_bytes((test / "red" / "00.png").read_bytes())
+    main(["predict", str(run), str(odd)])
+    assert "\n'=1+1 \\x1b[31m.png,red,red," in capsys.readouterr().out  # no formula, no colours
+    main(["predict", str(run), str(odd), "--format", "jsonl"])
+    assert json.loads(capsys.readouterr().out)["path"] == str(odd)  # as it is
+
     (tmp_path / "bad.png").write_bytes(b"no")
     assert "bad.png" in error(capsys, "predict", str(run), str(tmp_path / "bad.png"))
     main(["predict", str(run), str(tmp_path / "bad.png"), "--bad-images", "skip"])

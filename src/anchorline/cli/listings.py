@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tyro
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 
+from anchorline.engine.terminal import console
 from anchorline.errors import UserError
 
 
@@ -29,7 +29,7 @@ def methods(command: Methods) -> None:
     """A method is four choices: the table of them."""
     from anchorline.methods.table import METHODS
 
-    console = Console()
+    screen = console(markup=True)
     table = Table(
         Column("method", no_wrap=True), "trained", Column("objective", min_width=len("cross-entropy")),
         Column("constraint", no_wrap=True), Column("blend", no_wrap=True),
@@ -39,9 +39,9 @@ def methods(command: Methods) -> None:
     for row in METHODS.values():
         objective = row.objective.name if row.objective else "–"
         table.add_row(row.name, row.tunable.name, objective, row.constraint.name, row.blend.name)
-    console.print(table)
+    screen.print(table)
     for row in METHODS.values():
-        console.print(f"[bold]{row.name}[/]: {row.about}. [dim]{row.source}[/]", highlight=False)
+        screen.print(f"[bold]{row.name}[/]: {row.about}. [dim]{row.source}[/]")
 
 
 def encoders(command: Encoders) -> None:
@@ -49,15 +49,13 @@ def encoders(command: Encoders) -> None:
 
     from anchorline.encoders.loading import BUNDLED
 
-    console, name = Console(), command.name
+    screen, name = console(markup=True), command.name
     if not name:
-        console.print(f"[bold]{BUNDLED}[/]  in the package, for 64 px pictograms; needs no network")
-        console.print("[bold]local-dir:DIR[/]  a directory as open_clip writes it; needs no network")
-        console.print(
-            "[bold]MODEL:FILE[/]  an open_clip architecture with your own weights; needs no network"
-        )
-        console.print("[bold]hf-hub:OWNER/NAME[/]  an open_clip model on the Hugging Face hub")
-        console.print("[bold]MODEL:TAG[/]  an open_clip architecture with weights that open_clip knows:")
+        screen.print(f"[bold]{BUNDLED}[/]  in the package, for 64 px pictograms; needs no network")
+        screen.print("[bold]local-dir:DIR[/]  a directory as open_clip writes it; needs no network")
+        screen.print("[bold]MODEL:FILE[/]  an open_clip architecture with your own weights; needs no network")
+        screen.print("[bold]hf-hub:OWNER/NAME[/]  an open_clip model on the Hugging Face hub")
+        screen.print("[bold]MODEL:TAG[/]  an open_clip architecture with weights that open_clip knows:")
     known: dict[str, list[str]] = {}
     for model, tag in open_clip.list_pretrained():
         if name.lower() in model.lower():
@@ -66,6 +64,6 @@ def encoders(command: Encoders) -> None:
         raise UserError(f"no open_clip architecture with pre-trained weights has {name!r} in its name")
     for model, tags in known.items():
         shown = tags if name else [*tags[:3], *(["…"] if len(tags) > 3 else [])]
-        console.print(f"  {model}: {', '.join(shown)}", highlight=False)
+        screen.print(f"  {model}: {', '.join(shown)}")
     if not name:
-        console.print("'anchorline encoders MODEL' lists all weights of a model.", highlight=False)
+        screen.print("'anchorline encoders MODEL' lists all weights of a model.")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Union
 
 import tyro
-from rich.console import Console
 
 from anchorline.cli.ablate import Ablate, ablate
 from anchorline.cli.adapt import Adapt, adapt
@@ -26,6 +25,7 @@ from anchorline.cli.reproduce import Reproduce, reproduce
 from anchorline.cli.segment import Segment, segment
 from anchorline.cli.suite_listing import Suites, suites
 from anchorline.engine.distributed import leave
+from anchorline.engine.terminal import console, tolerate
 from anchorline.errors import UserError
 from anchorline.version import __version__, command_line
 
@@ -50,6 +50,7 @@ _ANY: Any = Union[tuple(_COMMANDS)]  # noqa: UP007, it is computed
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a user's mistake ends with one sentence on standard error and exit status 2."""
     atexit.register(leave)
+    tolerate()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -110,16 +111,14 @@ def _joined(arguments: list[str]) -> list[str]:
 
 
 def _complain(sentence: str) -> None:
-    Console(stderr=True, emoji=False).print(
-        f"[bold red]anchorline:[/] {_plain(sentence)}", highlight=False, soft_wrap=True
-    )
+    console(stderr=True, markup=True, soft_wrap=True).print(f"[bold red]anchorline:[/] {_plain(sentence)}")
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     # Ours are for the user; those of libraries are for their authors.
     if category is UserWarning:
-        Console(stderr=True, emoji=False).print(
-            f"[bold yellow]warning:[/] {_plain(str(message))}", highlight=False, soft_wrap=True
+        console(stderr=True, markup=True, soft_wrap=True).print(
+            f"[bold yellow]warning:[/] {_plain(str(message))}"
         )
 
 

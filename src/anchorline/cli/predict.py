@@ -15,7 +15,11 @@ from typing import Any, Literal
 import tyro
 
 from anchorline.cli.options import Device, MovedEncoder
+from anchorline.engine.terminal import shown
 from anchorline.errors import UserError
+
+
+_FORMULA = ("=", "+", "-", "@", "\t")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Predict:
     """Files, folders (searched through) and patterns such as 'photos/*.jpg'; "-" reads paths from standard
     input."""
     format: Literal["csv", "jsonl"] = "csv"
-    """Of the lines on standard output."""
+    """Of the lines on standard output. In CSV a name that a spreadsheet would take for a formula gets an
+    apostrophe before it."""
     out: Path | None = None
     """Of a segmentation: directory for masks/ (PNGs of class indices) and overlays/ (the image, coloured)."""
     bad_images: Literal["error", "skip"] = "error"
@@ -99,4 +104,6 @@ def _print_lines(form: str, kind: type[Any], found: Iterable[Any]) -> None:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6f}"
-    return "; ".join(value) if isinstance(value, tuple) else str(value)
+    text = shown("; ".join(value) if isinstance(value, tuple) else str(value))
+    # A spreadsheet would compute what begins so (OWASP, CSV injection); JSON lines have every name as it is.
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -56,12 +56,13 @@ def reproduce(command: Reproduce) -> None:
 
 
 def _list() -> None:
-    from rich.console import Console
     from rich.padding import Padding
+    from rich.text import Text
 
+    from anchorline.engine.terminal import console
     from anchorline.experiments.recipes import RECIPES
 
-    console = Console(highlight=False)
+    screen = console()
     for recipe in RECIPES.values():
         figures = len(recipe.published)
         lines = (
@@ -71,11 +72,10 @@ def _list() -> None:
             f"expected on one GPU: {recipe.cost}",
             f"published figures beside yours: {figures or 'none, for none could be read in its source'}",
         )
-        console.print(f"[bold]{recipe.name}[/]")
+        screen.print(Text(recipe.name, style="bold"))
         for line in lines:
-            console.print(Padding(line, (0, 0, 0, 4)), markup=False)
-    console.print(
+            screen.print(Padding(line, (0, 0, 0, 4)))
+    screen.print(
         "'anchorline reproduce NAME --root DIR' runs one; --scale tiny tries it without data. The file of "
-        "each in anchorline/experiments/recipes tells the protocol.",
-        markup=False,
+        "each in anchorline/experiments/recipes tells the protocol."
     )

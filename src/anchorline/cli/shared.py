@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 
 from anchorline.encoders.features import FeatureStore
+from anchorline.engine import terminal as screen
 from anchorline.engine.distributed import is_main_process
 from anchorline.engine.progress import Narrator, Silent, terminal
 from anchorline.errors import UserError
@@ -49,18 +50,18 @@ def narrator() -> AbstractContextManager[Narrator]:
 
 
 def console() -> Console:
-    # Names of folders are text: ":cat:" and "[b]" stay what they are.
-    return Console(emoji=False, quiet=not is_main_process())
+    """That of the main process; the others say nothing."""
+    return screen.console(quiet=not is_main_process())
 
 
 def print_line(line: str) -> None:
     """One line, however narrow the terminal: names of files in it can be copied."""
-    console().print(line, markup=False, highlight=False, soft_wrap=True)
+    console().print(line, soft_wrap=True)
 
 
 def print_notes(notes: Iterable[str]) -> None:
     for note in notes:
-        console().print(f"note: {note}", markup=False, highlight=False)
+        console().print(f"note: {note}")
 
 
 def store_of(memory_limit: float) -> FeatureStore:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import tyro
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 
+from anchorline.engine.terminal import console
 from anchorline.errors import UserError, suggestion
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ def suites(command: Suites) -> None:
 
 
 def _bundled(name: str, suite: Suite) -> None:
-    console = Console()
     table = Table(
         "set", "images", "classes", title=f"{name}: {len(suite.classes)} classes", title_justify="left"
     )
@@ -86,8 +85,8 @@ def _bundled(name: str, suite: Suite) -> None:
         for title, images in sets.items():
             held = "–" if images.labels is None else str(len(images.columns or suite.classes))
             table.add_row(kind + title, f"{len(images):,}", held)
-    console.print(table)
-    console.print("classes: " + ", ".join(suite.classes), highlight=False)
+    console().print(table)
+    console().print("classes: " + ", ".join(suite.classes))
 
 
 def _known() -> None:
@@ -102,9 +101,9 @@ def _known() -> None:
     )  # fmt: skip
     for one in BENCHMARKS.values():
         table.add_row(one.name, str(len(one.classes)), _few(one.shifts), _few(one.outliers))
-    Console().print(table)
+    console().print(table)
     for one in BENCHMARKS.values():
-        Console().print(f"[bold]{one.name}[/]: {one.about}. [dim]{one.paper}[/]", highlight=False)
+        console(markup=True).print(f"[bold]{one.name}[/]: {one.about}. [dim]{one.paper}[/]")
     masked = Table(
         Column("suite", no_wrap=True), "train", "test", Column("classes", overflow="fold"),
         box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left",
@@ -114,8 +113,8 @@ def _known() -> None:
         masked.add_row(
             part.name, *(part.size(split).removesuffix(" images") for split in part.images), part.about
         )
-    Console().print(masked)
-    Console().print(
+    console().print(masked)
+    console().print(
         "'anchorline suites NAME' says where to get the sets of one, 'anchorline suites NAME --root DIR' "
         "whether they are whole.",
         highlight=False,
@@ -139,18 +138,18 @@ def _parts(benchmark: Benchmark) -> list[tuple[Dataset, list[tuple[str, Split]]]
 
 def _describe(name: str, about: str, parts: list[tuple[Dataset, list[tuple[str, Split]]]]) -> None:
     """Where to get each data set, its licence and its layout."""
-    console = Console(highlight=False, soft_wrap=True, emoji=False)
-    console.print(f"[bold]{name}[/]: {about}")
+    screen = console(markup=True, soft_wrap=True)
+    screen.print(f"[bold]{name}[/]: {about}")
     for part, roles in parts:
-        console.print(f"\n[bold]{part.name}[/]: {part.about}")
+        screen.print(f"\n[bold]{part.name}[/]: {part.about}")
         sizes = [(role, part.size(split.name)) for role, split in roles]
-        console.print(f"  for:      {_few(role + (f' ({size})' if size else '') for role, size in sizes)}")
-        console.print(f"  where:    {part.source}", markup=False)
-        console.print(f"  licence:  {part.licence}", markup=False)
-        console.print(f"  expected: {part.layout}", markup=False)
+        screen.print(f"  for:      {_few(role + (f' ({size})' if size else '') for role, size in sizes)}")
+        screen.print(f"  where:    {part.source}", markup=False)
+        screen.print(f"  licence:  {part.licence}", markup=False)
+        screen.print(f"  expected: {part.layout}", markup=False)
         if part.download:
-            console.print("  --download gets it")
-    console.print(f"\nPut all below one directory DIR; 'anchorline suites {name} --root DIR' checks them.")
+            screen.print("  --download gets it")
+    screen.print(f"\nPut all below one directory DIR; 'anchorline suites {name} --root DIR' checks them.")
 
 
 def _look(name: str, root: Path, states: Callable[[Path], list[State]], download: bool) -> None:
@@ -174,7 +173,7 @@ def _look(name: str, root: Path, states: Callable[[Path], list[State]], download
 
 def _download(states: Callable[[Path], list[State]], top: Path) -> list[str]:
     """Get what is missing or not whole, as far as one may; the names of what was tried."""
-    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    screen = console(soft_wrap=True)
     try:
         top.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -183,14 +182,14 @@ def _download(states: Callable[[Path], list[State]], top: Path) -> list[str]:
     lacking = {id(one.part): one.part for one in states(top) if not one.good}
     for part in lacking.values():
         if part.download is None:
-            console.print(f"{part.name}: to be got by hand")
+            screen.print(f"{part.name}: to be got by hand")
             continue
-        console.print(f"{part.name}: downloading from {part.source}; licence: {part.licence}")
+        screen.print(f"{part.name}: downloading from {part.source}; licence: {part.licence}")
         tried.append(part.name)
         try:
             part.download(top)
         except UserError as error:  # the others may well be had
-            console.print(f"{part.name}: {error}", style="yellow")
+            screen.print(f"{part.name}: {error}", style="yellow")
     return tried
 
 
@@ -207,7 +206,6 @@ def _report(name: str, root: Path, states: list[State]) -> None:
         group: list[State] = list(alike)
         role = group[0].role + (f" and {len(group) - 1} more" if len(group) > 1 else "")
         table.add_row(role, group[0].part.name, words, style=None if group[0].good else "yellow")
-    console = Console(highlight=False, emoji=False)
-    console.print(table)
+    console().print(table)
     whole = sum(one.good for one in states)
-    console.print(f"{whole} of {counted(len(states), 'set')} are complete.")
+    console().print(f"{whole} of {counted(len(states), 'set')} are complete.")

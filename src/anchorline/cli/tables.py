@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from anchorline.metric import CLASSIFICATION_AXES, IN_DISTRIBUTION, UNTOUCHED
@@ -37,7 +36,7 @@ def summary_table(rows: pd.DataFrame) -> Table:
             if own.seed.nunique() > 1:
                 cell += f"\n± {spread[axis.name]:.1f}"
             elif axis is IN_DISTRIBUTION:
-                cell += f"\n\\[{values.low[axis.name]:.1f}–{values.high[axis.name]:.1f}]"
+                cell += f"\n[{values.low[axis.name]:.1f}–{values.high[axis.name]:.1f}]"
             cells.append(cell)
         trained = values.value["trainable_parameters"]
         short = f"{trained / 1e6:.1f} M" if trained >= 1e6 else f"{trained:,.0f}"
@@ -51,7 +50,7 @@ _SHOWN = {"accuracy": "", "ece": "", "auroc": "msp mcm", "fpr95": "msp mcm", "co
 
 def sets_table(title: str, rows: pd.DataFrame) -> Table:
     """The figures of each set that most readers look for; `rows` may hold hundreds more."""
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("set", "metric", "score", "convention"):
         table.add_column(heading, no_wrap=heading == "convention")
     for heading in ("value", "95 % interval", "images"):
@@ -60,6 +59,6 @@ def sets_table(title: str, rows: pd.DataFrame) -> Table:
         if row.metric not in _SHOWN or row.score not in _SHOWN[row.metric].split(" ") or pd.isna(row.n):
             continue
         interval = "" if pd.isna(row.low) else f"{row.low:.1f}–{row.high:.1f}"
-        said = (escape(row.set), row.metric, row.score, row.convention)
+        said = (row.set, row.metric, row.score, row.convention)
         table.add_row(*said, f"{row.value:.1f} {row.unit}", interval, f"{row.n:,}")
     return table

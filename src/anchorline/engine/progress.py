@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +16,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from anchorline.engine.parallel import Progress
+from anchorline.engine.terminal import console
 
 
 class Narrator(Protocol):
@@ -44,7 +44,7 @@ class Terminal:
         self._bars = bars
 
     def say(self, sentence: str) -> None:
-        self._bars.console.print(sentence, highlight=False, markup=False)
+        self._bars.console.print(sentence)
 
     def bar(self, title: str, unit: str = "images") -> Progress:
         task = None
@@ -69,5 +69,5 @@ def terminal() -> Iterator[Terminal]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True, emoji=False)) as bars:
+    with Bars(*columns, console=console(stderr=True)) as bars:
         yield Terminal(bars)

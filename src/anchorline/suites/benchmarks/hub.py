@@ -15,9 +15,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import track
 
+from anchorline.engine.terminal import console
 from anchorline.errors import UserError, first_line
 from anchorline.suites.images.files import find_images
 
@@ -152,8 +152,14 @@ def _write(open_rows: Callable[[], Any], column: str, split: HubSplit, folder: P
     unfinished.mkdir(parents=True, exist_ok=True)
     rows = open_rows()
     done = _resumed(rows, unfinished / _STATE)
-    console = Console(stderr=True)
-    left = track(rows, f"{folder.name}:", total=split.images, completed=done, console=console, transient=True)
+    left = track(
+        rows,
+        f"{folder.name}:",
+        total=split.images,
+        completed=done,
+        console=console(stderr=True),
+        transient=True,
+    )
     for number, row in enumerate(left, start=done + 1):
         place = _place(split, row[column]["path"])
         file = unfinished / place
