@@ -125,11 +125,13 @@ def test_adapt_then_predict(command, colour_folders, tmp_path, capsys, monkeypat
     assert set(table.label) <= {"blue", "green", "red", "unknown"}
     assert table.probability.between(1 / 3, 1).all()
 
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{test / 'red' / '00.png'}\n\n{test / 'red' / '01.png'}\n"))
-    main(["predict", str(run), "-", "--format", "jsonl"])
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [Path(line["path"]).name for line in lines] == ["00.png", "01.png"]
-    assert lines[0]["nearest"] == table.nearest[0]
+    first, second = (str(test / "red" / name) for name in ("00.png", "01.png"))
+    for listed in (f"{first}\n\n{second}\n", f"\ufeff{first}\r\n{second}\r\n", f"{first}\0{second}\0"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(listed, newline="\n"))
+        main(["predict", str(run), "-", "--format", "jsonl"])
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [line["path"] for line in lines] == [first, second]
+        assert lines[0]["nearest"] == table.nearest[0]
 
     monkeypatch.chdir(tmp_path)
     odd = Path("=1+1 \x1b[31m.png")

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from anchorline.engine.parallel import thread_map
+from anchorline.engine.paths import expanded
 from anchorline.errors import UserError
 from anchorline.metrics import scores
 from anchorline.suites.images.decode import Geometry, decode_image
@@ -109,7 +110,7 @@ def _predictions(classifier: Predictor, images: list[tuple[str, Pixels]]) -> Ite
 def found_images(given: Iterable[str]) -> Iterator[str]:
     """Image files behind names of files, folders (searched through) and patterns. Raises `UserError`."""
     for name in given:
-        path = Path(name).expanduser()
+        path = expanded(name)
         if path.is_dir():
             inside = find_images(path)
             if not inside:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from anchorline.cli.options import MeasureOptions, SuiteOptions
+from anchorline.engine.paths import expanded
 from anchorline.errors import UserError, suggestion
 from anchorline.evaluation.base import Options
 from anchorline.metrics.robustness import ReferenceLine
@@ -97,7 +98,7 @@ def named_paths(flag: str, values: Sequence[str], example: str = "sketches=data/
             raise UserError(f"--{flag} {value}: expected NAME=PATH, for example --{flag} {example}")
         if name in found:
             raise UserError(f"--{flag}: the name {name!r} is given twice; give each set its own")
-        found[name] = Path(path)
+        found[name] = expanded(path)
     return found
 
 

@@ -25,6 +25,7 @@ from anchorline.cli.reproduce import Reproduce, reproduce
 from anchorline.cli.segment import Segment, segment
 from anchorline.cli.suite_listing import Suites, suites
 from anchorline.engine.distributed import leave
+from anchorline.engine.paths import with_homes
 from anchorline.engine.terminal import console, tolerate
 from anchorline.errors import UserError
 from anchorline.version import __version__, command_line
@@ -79,7 +80,7 @@ def _obey(arguments: list[str]) -> None:
     )
     asked = command_line.set(shlex.join(["anchorline", *arguments]))
     try:
-        _COMMANDS[type(command)](command)
+        _COMMANDS[type(command)](with_homes(command))
     finally:
         command_line.reset(asked)
 

@@ -18,7 +18,6 @@ from anchorline.cli.options import Device, MovedEncoder
 from anchorline.engine.terminal import shown
 from anchorline.errors import UserError
 
-
 _FORMULA = ("=", "+", "-", "@", "\t")
 
 
@@ -85,7 +84,10 @@ def _segmenter(command: Predict) -> tuple[type[Any], Callable[..., Iterator[Any]
 
 
 def _lines() -> Iterator[str]:
-    return (line.rstrip("\n") for line in sys.stdin if line.strip())
+    """Paths on standard input, a line each, or each before a NUL, as `find -print0` writes them."""
+    for number, line in enumerate(sys.stdin):
+        text = line.removeprefix("\ufeff") if number == 0 else line
+        yield from (path for path in text.rstrip("\r\n").split("\0") if path.strip())
 
 
 def _print_lines(form: str, kind: type[Any], found: Iterable[Any]) -> None:

@@ -158,7 +158,7 @@ def _look(name: str, root: Path, states: Callable[[Path], list[State]], download
     Raises `UserError` at the end if a download leaves something that is not whole; exits with status 1, for
     scripts, if anything is not whole.
     """
-    tried = _download(states, root.expanduser()) if download else []
+    tried = _download(states, root) if download else []
     found = states(root)
     _report(name, root, found)
     failed = {one.part.name: None for one in found if not one.good and one.part.name in tried}

@@ -46,9 +46,9 @@ def console(
 
 def tolerate() -> None:
     """Let standard output and error take any text: names of files as the bytes that they are, and what the
-    terminal has no letters for written out."""
+    terminal has no letters for written out. Standard input may name such files, too."""
     codecs.register_error("anchorline", _as_it_can)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)  # a notebook's or a test's may have none
         if reconfigure:
             reconfigure(errors="anchorline")

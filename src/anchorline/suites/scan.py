@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anchorline.engine.paths import expanded
 from anchorline.errors import UserError, nearest
 from anchorline.suites.images.files import find_images, is_image, same_name, visible
 from anchorline.suites.images.image_set import ImageSet
@@ -17,7 +18,7 @@ from anchorline.suites.labels import StrPath, columns_of, counted, lacking
 
 def folder(title: str, path: StrPath) -> Path:
     """The folder that the user gave for a set. Raises `UserError` if there is none."""
-    found = Path(path).expanduser()
+    found = expanded(path)
     try:
         exists = found.exists()
     except OSError as error:

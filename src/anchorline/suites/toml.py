@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anchorline.engine.paths import expanded
 from anchorline.errors import UserError, nearest
 from anchorline.suites.labels import StrPath
 
@@ -33,7 +34,7 @@ _KEYS = (*_TEXTS, "near", *_TABLES)
 
 def read_toml(path: StrPath) -> dict[str, Any]:
     """The arguments of `Suite.from_folders` in a file. Raises `UserError` for anything amiss in it."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -57,7 +58,7 @@ def read_toml(path: StrPath) -> dict[str, Any]:
         raise UserError(f'near in {file} is {near!r}; it must be a list of outlier sets: near = ["NAME"]')
 
     def paths(table: Mapping[str, str]) -> dict[str, Path]:
-        return {key: file.parent / Path(value).expanduser() for key, value in table.items()}
+        return {key: file.parent / expanded(value) for key, value in table.items()}
 
     sets = paths({key: content[key] for key in _PATHS if key in content})
     return {

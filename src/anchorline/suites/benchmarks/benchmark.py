@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from anchorline.engine.paths import expanded
 from anchorline.errors import UserError, nearest
 from anchorline.suites.benchmarks.dataset import Dataset, Listing
 from anchorline.suites.images.image_set import ImageSet
@@ -211,7 +212,7 @@ def counted_images(count: int) -> str:
 
 def root_folder(root: StrPath) -> Path:
     """The folder that the user gave. Raises `UserError` if it is none."""
-    top = Path(root).expanduser()
+    top = expanded(root)
     if not top.is_dir():
         raise UserError(f"there is no folder {top}; give the one that holds the data sets, with --root DIR")
     return top

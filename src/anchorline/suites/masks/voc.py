@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from anchorline.engine.paths import expanded
 from anchorline.errors import UserError
 from anchorline.suites.labels import StrPath, counted
 from anchorline.suites.masks.files import Files, split_val
@@ -103,7 +104,7 @@ def _devkit(root: StrPath, year: str, archive: str) -> Path:
 
 
 def _part_folder(root: StrPath, devkit: Path, name: str) -> Path:
-    top = Path(root).expanduser()
+    top = expanded(root)
     for here in (top, devkit, devkit.parent, devkit.parent.parent):
         for found in (here / "pascal_person_part" / name, here / name):
             if found.is_dir():
