@@ -333,6 +333,18 @@ def test_a_detector_that_cannot_be_fitted_on_the_classes_of_a_set_has_no_scores(
         fitted[1](masked(OTHERS, torch.tensor([1, 2])))
 
 
+@pytest.mark.parametrize("name", ["mahalanobis", "rmd"])
+def test_two_images_of_one_class_have_no_covariance(name: str) -> None:
+    """Ledoit and Wolf find nothing to shrink by where all deviations are one and its opposite."""
+    labels = torch.tensor([0, 0, 1, 2])
+    few = replace(EASY, train=images(labels, 7, 0.6), train_labels=labels)
+    fitted, _ = fit_all(few, [name])
+    alone = masked(OTHERS, torch.tensor([0]))
+    assert not scores(fitted, alone)
+    with pytest.raises(UnfitError, match="has no inverse; add images"):
+        fitted[0](alone)
+
+
 def test_words_are_encoded_once() -> None:
     asked = []
 

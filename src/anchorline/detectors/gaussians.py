@@ -20,12 +20,13 @@ from anchorline.detectors.evidence import FitData
 from anchorline.detectors.on_features import class_means
 
 Shrinkage = Literal["none", "ledoit-wolf"]
+_SINGULAR = 1e-13  # of the largest eigenvalue: beyond float64
 
 
 class Gaussian:
     """Means [K, D] with one covariance: that of the centred features [N, D].
 
-    Raises `UnfitError` where all features lie at their means.
+    Raises `UnfitError` where all features lie at their means, or the covariance has no inverse.
     """
 
     def __init__(self, means: Tensor, centred: Tensor, shrinkage: Shrinkage) -> None:
@@ -37,6 +38,9 @@ class Gaussian:
             covariance = (centred.T @ centred + ridge) / count
         else:
             covariance = torch.from_numpy(ledoit_wolf(centred.numpy(), assume_centered=True)[0])
+        eigenvalues = torch.linalg.eigvalsh(covariance)
+        if not eigenvalues[0] > _SINGULAR * eigenvalues[-1]:  # two images of one class: nothing to shrink by
+            raise UnfitError("the covariance of so few training images has no inverse; add images")
         self._root = torch.linalg.cholesky(torch.linalg.inv(covariance))
         self._means = means @ self._root
 
