@@ -27,7 +27,7 @@ from anchorline.cli.suite_listing import Suites, suites
 from anchorline.engine.distributed import leave
 from anchorline.engine.paths import with_homes
 from anchorline.engine.terminal import console, tolerate
-from anchorline.errors import UserError
+from anchorline.errors import UserError, first_line
 from anchorline.version import __version__, command_line
 
 _COMMANDS: dict[type, Callable[[Any], None]] = {  # in the order of --help
@@ -59,6 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         _complain(str(error))
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        from anchorline.engine.memory import out_of_memory  # takes seconds, which --help must not
+
+        if not out_of_memory(error):
+            raise
+        _complain(f"memory is full ({first_line(error)}); {_LESS_MEMORY}")
+        sys.exit(2)
     except BrokenPipeError:  # `anchorline predict … | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -85,6 +92,10 @@ def _obey(arguments: list[str]) -> None:
         command_line.reset(asked)
 
 
+_LESS_MEMORY = (
+    "where it was training, give --set training.grad_accumulation_steps=4 or a smaller training.batch_size; "
+    "else a lower --memory-limit; or --device cpu, where a GPU was full"
+)
 _GATHERED = ("--shift", "--outlier", "--near", "--method", "--set", "--corruption", "--subset")
 _NAMES = ("--method", "--near", "--corruption")  # of these any number of plain values
 

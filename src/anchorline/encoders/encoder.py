@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from anchorline.encoders.captions import captions_of
 from anchorline.encoders.text_tower import TextTower
 from anchorline.engine.hardware import keep_freed_memory
+from anchorline.engine.memory import out_of_memory
 from anchorline.engine.parallel import Progress
 from anchorline.suites.images.decode import Geometry
 from anchorline.suites.images.rgb import Pixels
@@ -157,13 +158,23 @@ def as_images(pixels: Tensor, device: torch.device) -> Tensor:
 def encode_pixels(
     forward: Callable[[Tensor], Tensor], pixels: Pixels, device: torch.device, progress: Progress | None
 ) -> Tensor:
-    """uint8 [N, H, W, 3] through `forward` (pixels in [0, 1] -> features) in batches: [N, D] on the CPU."""
+    """uint8 [N, H, W, 3] through `forward` (pixels in [0, 1] -> features) in batches: [N, D] on the CPU.
+
+    Batches become smaller where they do not fit in memory.
+    """
     keep_freed_memory()
-    found = []
-    size = images_at_once(pixels.shape[1], pixels.shape[2], device)
-    for start in range(0, len(pixels), size):
+    found: list[Tensor] = []
+    size, start = images_at_once(pixels.shape[1], pixels.shape[2], device), 0
+    while start < len(pixels):
         batch = torch.from_numpy(np.require(pixels[start : start + size], requirements=("C", "W")))
-        found.append(forward(as_images(batch, device)).cpu())
+        try:
+            found.append(forward(as_images(batch, device)).cpu())
+        except (MemoryError, RuntimeError) as error:
+            if size == 1 or not out_of_memory(error):
+                raise
+            size = max(1, min(size, len(batch)) // 2)
+            continue
+        start += len(batch)
         if progress:
-            progress(min(start + size, len(pixels)), len(pixels))
+            progress(start, len(pixels))
     return torch.cat(found)
