@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from anchorline.engine.jobs import set_fields
 from anchorline.engine.plugins import code_of
 from anchorline.errors import NoSuchFieldError, UserError, suggestion
-from anchorline.methods.hyperparameters import Training, check_training
+from anchorline.methods.hyperparameters import check_training
 from anchorline.methods.parts import NAMED, kinds, parts_of
 from anchorline.methods.selection import put
 from anchorline.methods.table import Method, Search
@@ -111,7 +111,7 @@ def validate(method: Method) -> None:
     """Raises `UserError` for choices that do not go together, or numbers that make no sense."""
     training, tunable, blend = method.training, method.tunable, method.blend
     alpha = blend.alpha
-    complaint, numbers = "", tunable.complaint(training or Training())
+    complaint, numbers = "", tunable.complaint()
     if numbers:
         complaint = f"has {numbers}"
     elif training and not tunable.trains:
@@ -157,6 +157,9 @@ def _value(row: Any, path: str, text: str) -> Any:
         known = [f"{of}.{field}" for of, names in fields.items() for field in names] + _replaceable(row)
         hint = suggestion(path, known)
         raise NoSuchFieldError(f"--set {path}: {row.name} has no such field{hint}; it has {', '.join(known)}")
+    vain = getattr(parts.get("tunable"), "unfollowed", {}) if part == "training" else {}
+    if name in vain:
+        raise NoSuchFieldError(f"--set {path} would change nothing of {row.name}; {vain[name]}")
     try:
         return parsed(text, get_type_hints(type(parts[part]))[name])
     except ValueError as error:

@@ -188,7 +188,8 @@ def test_without_outlier_sets_no_detector_is_fitted(tiny_encoder, colours):
 @pytest.mark.parametrize("row", ["zero-shot", "fine-tune", "flyp", "reprogrammer", "visual-prompt"])
 def test_patches_are_read_where_they_are_asked_for(tiny_encoder, colours, row):
     """By every kind of adapted image side: with the weights or inputs that it has tuned."""
-    quick = {"training.epochs": "1", "training.lr": "1e-3"} if METHODS[row].training else {}
+    rate = "tunable.frame_lr" if row == "visual-prompt" else "training.lr"
+    quick = {"training.epochs": "1", rate: "1e-3"} if METHODS[row].training else {}
     method, store = override(METHODS[row], quick), FeatureStore()
     classifier = adapt(tiny_encoder, colours, method, store=store)
     plain, left_out = collect(classifier, colours, store)

@@ -15,7 +15,7 @@ from anchorline.encoders.text_tower import TextTower
 from anchorline.methods.constraints import Unconstrained
 from anchorline.methods.hyperparameters import Training
 from anchorline.methods.selection import put
-from anchorline.methods.settings import from_json, override, to_json, validate
+from anchorline.methods.settings import from_json, override, override_each, to_json, validate
 from anchorline.methods.table import METHODS
 from anchorline.methods.tunables import Pretrained, Programs
 from anchorline.methods.tunables.image_program import canvas, clamp, frame_mask, perturbation, scaled
@@ -166,16 +166,22 @@ def test_numbers_that_make_no_sense_are_found_before_the_work(field, value):
 
 
 @pytest.mark.parametrize(
-    ("method", "settings", "sentence"),
+    ("method", "field", "value", "sentence"),
     [
-        ("reprogrammer", {"training.optimizer": "sgd"}, r"its text program follows AdamW alone"),
-        ("text-program", {"training.optimizer": "sgd"}, r"its text program follows AdamW alone"),
-        ("visual-prompt", {"training.lr": "0.1"}, r"its frame does not follow; give tunable\.frame_lr"),
+        ("reprogrammer", "training.optimizer", "sgd", "its text program has AdamW"),
+        ("text-program", "training.optimizer", "sgd", "its text program has AdamW"),
+        ("visual-prompt", "training.lr", 0.1, r"give tunable\.frame_lr"),
+        ("visual-prompt", "training.optimizer", "sgd", r"give tunable\.frame_optimizer"),
     ],
 )
-def test_a_training_that_would_change_nothing_is_refused(method, settings, sentence):
-    with pytest.raises(UserError, match=sentence):
-        validate(override(METHODS[method], settings))
+def test_a_training_that_would_change_nothing_is_refused(method, field, value, sentence):
+    row = METHODS[method]
+    with pytest.raises(UserError, match=f"--set {field} would change nothing of {method}; {sentence}"):
+        override(row, {field: str(value)})
+    # Of several rows those change that can.
+    other, same = override_each([METHODS["fine-tune"], row], {field: str(value)}, override)
+    assert same == row
+    assert getattr(other.training, field.partition(".")[2]) == value
 
 
 def test_only_rows_of_tokens_that_occur_are_trained(tiny_encoder):

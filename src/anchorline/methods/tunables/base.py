@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeAlias, cast, runtime_checkable
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from anchorline.encoders.captions import captions_of, word_template
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.text_tower import TextTower
-from anchorline.methods.hyperparameters import Training
 from anchorline.methods.tunables.linear_probe import LinearHead, fit_head
 from anchorline.methods.tuned import TunableModel
 
@@ -218,9 +217,14 @@ class Tunable(Protocol):
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         """The encoder with what is trained at its first values. Raises `UserError`."""
 
-    def complaint(self, training: Training) -> str:
-        """What is wrong with its numbers or training, whatever the encoder, after "NAME has"; "": nothing."""
+    def complaint(self) -> str:
+        """What is wrong with its numbers, whatever the encoder, after "NAME has"; "": nothing."""
         return ""
+
+    @property
+    def unfollowed(self) -> Mapping[str, str]:
+        """Fields of `Training` that change nothing here, and what to do instead."""
+        return {}
 
     @property
     def changes_images(self) -> bool:

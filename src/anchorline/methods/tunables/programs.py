@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from anchorline.encoders.text_tower import TextTower
 from anchorline.errors import UserError
-from anchorline.methods.hyperparameters import Training
 from anchorline.methods.tunables.base import AdaptedModel, Captioned, Captions, Pretrained, Tunable
 from anchorline.methods.tunables.image_program import (
     Clamp,
@@ -81,17 +80,19 @@ class Programs(Tunable):
     def trains(self) -> bool:
         return self.image or self.text
 
-    def complaint(self, training: Training) -> str:
+    def complaint(self) -> str:
         if not 0 <= self.width < 0.5:
             return f"tunable.width={self.width:g}; give a share of the side in [0, 0.5)"
         for name in ("frame_lr", "frame_decay"):
             if not (math.isfinite(value := getattr(self, name)) and value >= 0):
                 return f"tunable.{name}={value:g}; give a finite number from 0"
-        if self.text and training.optimizer != "adamw":
-            return f"training.optimizer={training.optimizer}, and its text program follows AdamW alone"
-        if not self.text and training.lr != Training().lr:
-            return f"training.lr={training.lr:g}, which its frame does not follow; give tunable.frame_lr"
         return ""
+
+    @property
+    def unfollowed(self) -> Mapping[str, str]:
+        if self.text:
+            return {"optimizer": "its text program has AdamW; of its frame give tunable.frame_optimizer"}
+        return {"optimizer": "give tunable.frame_optimizer", "lr": "give tunable.frame_lr"}
 
     def start(self, pretrained: Pretrained) -> AdaptedModel:
         return Reprogrammed(pretrained, self)
