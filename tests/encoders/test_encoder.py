@@ -156,7 +156,7 @@ def test_the_hash_is_not_of_the_weights_alone(tiny_encoder, tiny_directory, tmp_
 
 
 def test_weights_by_tag_or_file(tagged, tiny_encoder, tiny_directory):
-    for name in (f"{tagged}:plain", f"{tagged}:{tiny_directory / WEIGHTS}"):
+    for name in (f"{tagged}:plain", f"{tagged}:plain={tiny_directory / WEIGHTS}"):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             encoder = load_encoder(name, "cpu")

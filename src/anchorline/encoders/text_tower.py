@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -89,3 +90,17 @@ class TextTower:
             "positional_embedding": own.positional_embedding[:length],
             "attn_mask": own.attn_mask[:length, :length],
         }
+
+
+# Of a configuration of `transformers`: what changes nothing that is computed.
+_ABOUT = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")
+
+
+def hugging_face_layout(model: nn.Module) -> str:
+    """Configuration of a text tower of `transformers` as JSON: heads, activation and padding leave no trace
+    in its weights; empty for open_clip's own towers."""
+    config = getattr(getattr(model, "text", None), "config", None)
+    if not hasattr(config, "to_diff_dict"):
+        return ""
+    given = {name: value for name, value in cast(Any, config).to_diff_dict().items() if name not in _ABOUT}
+    return json.dumps(given, sort_keys=True, default=str)
