@@ -15,6 +15,10 @@ from anchorline import Encoder, Suite, load_encoder
 from tests.helpers.tiny import COLOURS, PREPARED, TINY, write_images
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-cells", action="store_true", help="every method over every family of encoders")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def few_words() -> Iterator[None]:
     """Twelve thousand words take a text tower seconds, at each comparison."""

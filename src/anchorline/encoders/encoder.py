@@ -173,6 +173,11 @@ class Encoder:
         return F.normalize(features.mean(1), dim=-1)
 
 
+def pooled(found: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Features [N, D] of what an image tower gives: CoCa's gives those of its patches beside them."""
+    return found[0] if isinstance(found, tuple) else found
+
+
 def images_at_once(height: int, width: int, device: torch.device) -> int:
     """How many images of a size (in pixels) are computed at once without gradients."""
     return min(_AT_ONCE, max(1, _PIXELS_AT_ONCE // (height * width))) if device.type == "cpu" else _AT_ONCE

@@ -17,6 +17,7 @@ from anchorline.encoders.captions import GENERAL_TEMPLATES
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.naming import BUNDLED, IN_BF16, Source, parse
 from anchorline.encoders.preprocessing import Preparation, preparation_of
+from anchorline.encoders.strided import guard_strided
 from anchorline.encoders.weights import check_numbers, load_weights
 from anchorline.engine.distributed import on_cpu
 from anchorline.errors import UserError, first_line
@@ -52,6 +53,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
         except Exception as error:
             raise UserError(_explain(name, error)) from error
     check_numbers(model, name)
+    guard_strided(model)
     config = open_clip.get_model_preprocess_cfg(model)
     if source.random:
         warnings.warn(

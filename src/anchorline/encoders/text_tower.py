@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -27,6 +28,11 @@ class TextTower:
         if hasattr(self._own, "token_embedding"):
             return cast(nn.Embedding, self._own.token_embedding)
         return cast(nn.Embedding, cast(Any, self._own).transformer.get_input_embeddings())
+
+    @torch.no_grad()
+    def embed(self, tokens: Tensor) -> Tensor:
+        """What tokens look up, [..., W]: rows of Θ, which some towers scale (M2M-100 by √W)."""
+        return cast(Tensor, self.embedding(tokens))
 
     @property
     def positions(self) -> Tensor | None:

@@ -69,7 +69,7 @@ def of_names(names: Collection[str]) -> str:
         return (
             "has the names that transformers gives (vision_model.…, text_model.…), and open_clip has others; "
             "give the same model as open_clip has it: MODEL:TAG ('anchorline encoders' lists them), "
-            "hf-hub:OWNER/NAME of a repository with open_clip_config.json, or a state dict of open_clip's model"
+            "hf-hub:OWNER/NAME of a repository with open_clip_config.json, or a state dict of open_clip"
         )
     return ""
 

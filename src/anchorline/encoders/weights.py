@@ -82,8 +82,8 @@ def _resized(
         if name in stored and model_name in wanted and stored[name].shape != wanted[model_name]:
             notes.append(
                 f"{file} was trained with {stored[name].shape[0]} positions of {of_what}, and the "
-                f"architecture has {wanted[model_name][0]}: they were interpolated, which changes all features; give the "
-                "architecture that it was trained as"
+                f"architecture has {wanted[model_name][0]}: they were interpolated, which "
+                "changes all features; give the architecture that it was trained as"
             )
     return tuple(notes)
 
@@ -97,7 +97,7 @@ def check_numbers(model: nn.Module, name: str) -> None:
             bad = int((~torch.isfinite(tensor)).sum())
             raise UserError(
                 f"encoder {name} has {bad:,} of {tensor.numel():,} numbers in {tensor_name} that are not "
-                "finite (NaN or infinite); its training diverged or the file is damaged, so give other weights"
+                "finite (NaN or infinite); its training diverged or the file is damaged, give other weights"
             )
     logarithm = float(cast(Tensor, model.logit_scale).detach().float().max())
     if logarithm > _LARGEST_SCALE:
