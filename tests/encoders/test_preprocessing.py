@@ -116,3 +116,21 @@ def test_a_home_directory_is_found(tiny_directory, tmp_path, monkeypatch):
     assert load_encoder("local-dir:~", "cpu").name == "local-dir:~"
     with pytest.raises(UserError, match="holds no open_clip_config"):
         load_encoder("local-dir:~nobody-at-all/x", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"resize_mode": "fit"}, "resize_mode 'fit'"),
+        ({"interpolation": "nearest"}, "interpolation 'nearest'"),
+        ({"mean": [0.5]}, r"mean \[0.5\]"),
+        ({"std": [0.5, 0.0, 0.5]}, "std"),
+        ({"std": "half"}, "std half"),
+    ],
+)
+def test_a_preparation_that_cannot_be_followed(tiny_directory, tmp_path, setting, said):
+    directory = shutil.copytree(tiny_directory, tmp_path / "e")
+    config = {"model_cfg": TINY, "preprocess_cfg": {**PREPARED, **setting}}
+    (directory / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=said):
+        load_encoder(f"local-dir:{directory}", "cpu")

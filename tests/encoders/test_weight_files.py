@@ -61,6 +61,7 @@ BYTES = {
     "archive.pt": (b"\x1f\x8b\x08" + bytes(50), "gzip"),
     "noise.pt": (bytes(range(1, 200)), "cut or damaged"),
     "noise.safetensors": (bytes(range(1, 200)), "cut or damaged"),
+    "model-00001-of-00003.safetensors": (bytes(50), "one part of several"),
     "stump.pt": (b"PK\x03\x04" + bytes(100), "cut or damaged"),
 }
 
@@ -232,3 +233,19 @@ def test_finite_weights_that_give_no_vectors(tiny_encoder, factor, tensors):
         broken.encode_images(np.zeros((2, 32, 32, 3), np.uint8))
     with pytest.raises(UserError, match=r"NaN or zeros.* for 1 of 1 texts"):
         broken.encode_texts(["a cat"])
+
+
+def test_paths_that_are_no_files(tmp_path):
+    assert f"local-dir:{tmp_path}" in refusal(tmp_path)
+    assert "there is no file" in refusal(tmp_path / "nowhere.pt")
+    assert "there is no file" in refusal("nowhere.safetensors")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="as transformers writes it"):
+        load_encoder(f"local-dir:{tmp_path}", "cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here it can be used")
+def test_a_device_that_is_not_there_is_not_blamed_on_the_encoder(tiny_directory):
+    with pytest.raises(UserError, match="device cuda cannot be used") as caught:
+        load_encoder(f"local-dir:{tiny_directory}", "cuda")
+    assert "could not be loaded" not in str(caught.value)

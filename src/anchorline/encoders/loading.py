@@ -16,7 +16,7 @@ from torch import nn
 from anchorline.encoders.captions import GENERAL_TEMPLATES
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.naming import BUNDLED, IN_BF16, Source, parse
-from anchorline.encoders.preprocessing import Preparation, preparation_of
+from anchorline.encoders.preprocessing import Preparation, check_settings, preparation_of
 from anchorline.encoders.strided import guard_strided
 from anchorline.encoders.weights import check_numbers, load_weights
 from anchorline.engine.distributed import on_cpu
@@ -51,10 +51,11 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
             raise UserError(f"encoder {name} could not be loaded: {error}") from error
         # open_clip passes on whatever its sources raise; each means that this encoder is not to be had.
         except Exception as error:
-            raise UserError(_explain(name, error)) from error
-    check_numbers(model, name)
+            raise UserError(_explain(source, error)) from error
+    check_numbers(model, f"encoder {name}")
     guard_strided(model)
     config = open_clip.get_model_preprocess_cfg(model)
+    check_settings(name, config)
     if source.random:
         warnings.warn(
             f"{name} has RANDOM weights: good for tests and timing, worthless for everything else; "
@@ -119,7 +120,13 @@ def _model(source: Source, prepared: Preparation, device: torch.device) -> tuple
     return model, load_weights(model, source) if here else ()
 
 
-def _explain(name: str, error: Exception) -> str:
+def _explain(source: Source, error: Exception) -> str:
+    name = source.name
+    if source.directory:
+        return (
+            f"encoder {name} could not be loaded: {first_line(error)}; look at the open_clip_config.json and "
+            f"the tokenizer's files in {source.directory}"
+        )
     offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") == "1" else ""
     return (
         f"encoder {name} could not be loaded{offline}: {first_line(error)}; "

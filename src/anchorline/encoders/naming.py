@@ -51,8 +51,11 @@ def parse(name: str) -> Source:
     if colon and first == "local-dir":
         directory = _path(rest)
         if not (directory / "open_clip_config.json").is_file():
+            other = (
+                "is laid out as transformers writes it and " if (directory / "config.json").is_file() else ""
+            )
             raise UserError(
-                f"{name}: {rest or 'the empty path'} holds no open_clip_config.json; "
+                f"{name}: {rest or 'the empty path'} {other}holds no open_clip_config.json; "
                 "give a directory as open_clip writes it (configuration and weights)"
             )
         return Source(name, f"local-dir:{directory}", directory=directory)
@@ -77,10 +80,26 @@ def _of_architecture(name: str, given: str, weights: str) -> Source:
         if file := _file(path):
             return Source(name, architecture, tag=tag, file=file)
         raise UserError(f"encoder {name}: there is no file {path}; give {given}:{tag}=FILE with its weights")
+    _refuse_path(name, given, weights)
     raise UserError(
         f"encoder {given} has no pre-trained weights {weights!r}; "
         + (f"its tags are {', '.join(tags)}; or give a file" if tags else "give a file with weights")
     )
+
+
+def _refuse_path(name: str, architecture: str, weights: str) -> None:
+    """Raises `UserError` for what is meant as a path and is no file."""
+    path = _path(weights)
+    if path.is_dir():
+        raise UserError(
+            f"encoder {name}: {weights} is a directory; give the file in it, or local-dir:{weights} for one "
+            "as open_clip writes it"
+        )
+    if "=" not in weights and ("/" in weights or path.suffix):
+        raise UserError(
+            f"encoder {name}: there is no file {weights}; check the path, or give {architecture}:TAG "
+            f"('anchorline encoders {architecture}' lists the tags)"
+        )
 
 
 def _path(given: str) -> Path:

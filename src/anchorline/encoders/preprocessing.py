@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from anchorline.encoders.naming import Source
+from anchorline.errors import UserError
 
 _FIELDS = ("mean", "std", "interpolation", "resize_mode")
+_RESIZES = ("shortest", "longest", "squash")
+_INTERPOLATIONS = ("bicubic", "bilinear", "random")  # the last one in training; open_clip then takes bicubic
 _WORDS = {"resize_mode": "resize", "quick_gelu": "QuickGELU"}
 
 
@@ -96,12 +100,37 @@ def _missing_from(source: Source) -> tuple[str, ...]:
     file = source.directory / "open_clip_config.json"
     try:
         given = json.loads(file.read_text(encoding="utf-8")).get("preprocess_cfg") or {}
+        given.keys()
     except (ValueError, AttributeError):  # open_clip says what is wrong with it
         return ()
     # Interpolation and resize are left out by early versions of open_clip, which had one of each.
-    if missing := [name for name in ("mean", "std") if name not in given]:
+    if missing := [name for name in ("mean", "std") if given.get(name) is None]:
         return (
             f"{source.name}: its open_clip_config.json gives no {' and no '.join(missing)} of pixels in "
             "preprocess_cfg; those of CLIP are taken",
         )
     return ()
+
+
+def check_settings(name: str, settings: Mapping[str, Any]) -> None:
+    """Raises `UserError` where a model's preprocessing, in open_clip's words, cannot be followed."""
+    mean, std, size = (settings.get(one) for one in ("mean", "std", "size"))
+    wrong = ""
+    if settings.get("resize_mode") not in _RESIZES:
+        wrong = f"resize_mode {settings.get('resize_mode')!r}; there are {', '.join(_RESIZES)}"
+    elif settings.get("interpolation") not in _INTERPOLATIONS:
+        wrong = f"interpolation {settings.get('interpolation')!r}; there are bicubic and bilinear"
+    elif not (_numbers(mean, 3) and _numbers(std, 3) and min(std or ()) > 0):
+        wrong = f"mean {mean} and std {std}; give three numbers each, one a channel, of pixels in [0, 1]"
+    elif not (_numbers(size, 2) or _numbers([size], 1)):
+        wrong = f"size {size}; give height and width in pixels"
+    if wrong:
+        raise UserError(f"encoder {name} could not be loaded: its preprocess_cfg has {wrong}")
+
+
+def _numbers(given: Any, count: int) -> bool:
+    return (
+        isinstance(given, list | tuple)
+        and len(given) == count
+        and all(isinstance(one, int | float) and math.isfinite(one) for one in given)
+    )

@@ -72,6 +72,8 @@ def read_layout(file: Path) -> dict[str, Stored] | None:
 
 
 def _not_weights(file: Path, start: bytes, size: int) -> str:
+    if re.search(r"-\d{5}-of-\d{5}\.", file.name):
+        return "is one part of several; join them in Python, and save one state dict"
     if not size:
         return "is empty; download or copy it again"
     for beginning, wrong in _BEGINNINGS:

@@ -88,21 +88,21 @@ def _resized(
     return tuple(notes)
 
 
-def check_numbers(model: nn.Module, name: str) -> None:
-    """Raises `UserError` where a weight is not finite, or the logit scale is beyond reason."""
+def check_numbers(model: nn.Module, called: str) -> None:
+    """Raises `UserError` where a weight is not finite, or a logit scale is beyond reason."""
     for tensor_name, tensor in model.state_dict().items():
         if tensor_name.startswith("text_decoder."):  # of CoCa, which writes captions
             continue
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             bad = int((~torch.isfinite(tensor)).sum())
             raise UserError(
-                f"encoder {name} has {bad:,} of {tensor.numel():,} numbers in {tensor_name} that are not "
+                f"{called} has {bad:,} of {tensor.numel():,} numbers in {tensor_name} that are not "
                 "finite (NaN or infinite); its training diverged or the file is damaged, give other weights"
             )
-    logarithm = float(cast(Tensor, model.logit_scale).detach().float().max())
-    if logarithm > _LARGEST_SCALE:
+    scale = getattr(model, "logit_scale", None)
+    if scale is not None and (logarithm := float(cast(Tensor, scale).detach().max())) > _LARGEST_SCALE:
         raise UserError(
-            f"encoder {name} multiplies its cosines by exp({logarithm:g}), beyond all that is trained; the "
+            f"{called} multiplies its cosines by exp({logarithm:g}), beyond all that is trained; the "
             "file may hold the scale itself, and its logarithm belongs there"
         )
 
