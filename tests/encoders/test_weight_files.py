@@ -130,14 +130,6 @@ def test_what_torch_saved_around_the_weights(tmp_path, weights, kind):
     assert said[kind] in refusal(tmp_path / "w.pt")
 
 
-def test_the_way_out_of_a_nested_file_is_a_way_out(tmp_path, weights, tiny_encoder, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    torch.save({"model": weights, "epoch": 3}, tmp_path / "w.pt")
-    code = refusal(tmp_path / "w.pt").partition('python -c "')[2].partition('"')[0]
-    exec(code)
-    assert_loads(tmp_path / "weights.pt", tiny_encoder)
-
-
 def prefixed(prefix):
     return lambda w: {prefix + name: tensor for name, tensor in w.items()}
 
@@ -180,6 +172,19 @@ def test_other_layouts(tmp_path, weights, kind, ending):
     assert said in refusal(file)
 
 
+@pytest.mark.parametrize("kind", ["under a key", "lightning.ckpt", "lightning.safetensors"])
+def test_the_way_out_is_a_way_out(tmp_path, weights, tiny_encoder, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    renamed = prefixed("model.")(weights)
+    if kind.endswith(".safetensors"):
+        save_file(renamed, kind)
+    else:
+        torch.save({"model": weights} if kind == "under a key" else {"state_dict": renamed}, kind)
+    code = refusal(tmp_path / kind).partition('python -c "')[2].partition('"')[0]
+    exec(code)
+    assert_loads(tmp_path / "weights.pt", tiny_encoder)
+
+
 def test_what_open_clip_reads_is_read_still(tmp_path, weights, tiny_encoder):
     for name, content in {
         "plain.pt": weights,
@@ -211,7 +216,7 @@ def test_weights_that_are_no_numbers(tmp_path, weights, name, value):
     damaged = {**weights, name: weights[name].clone()}
     damaged[name].view(-1)[0] = value
     save_file(damaged, tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match=f"1 of .* numbers in {name} that are not finite"):
+    with pytest.raises(UserError, match=f"1 of .* numbers in {name} that are NaN or infinite"):
         load_encoder(f"ViT-tiny:{tmp_path / 'w.safetensors'}", "cpu")
 
 

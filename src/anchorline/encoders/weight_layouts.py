@@ -75,9 +75,9 @@ def of_names(names: Collection[str]) -> str:
 
 
 def of_another_model(
-    stored: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], model: str
+    file: Path, stored: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], model: str
 ) -> str:
-    """Why tensors of these names and shapes are not those of a model, and what to do."""
+    """Why a file's tensors, by names and shapes, are not those of a model, and what to do."""
     # Some layouts have the text tower in a module of its own, and open_clip reads both.
     stored, wanted = _without_text(stored), _without_text(wanted)
     text = {name: shape for name, shape in wanted.items() if not name.startswith("visual.")}
@@ -94,13 +94,9 @@ def of_another_model(
         return f"holds the {nearest} alone; give the weights of both towers, as {model} has them"
     prefix = _prefix(stored, wanted)
     if prefix and _likeness(_inside(stored, prefix), wanted) > _ENOUGH:
-        without = (
-            f"{{n[{len(prefix)}:]: t for n, t in torch.load(file, map_location='cpu').items() "
-            f"if n.startswith('{prefix}')}}"
-        )
         return (
             f"calls its tensors {prefix}… in front of open_clip's names; take that away with "
-            f"{_SAVE.format(without)} in Python, where file is its path, and give the result"
+            f"{_renamed(file, prefix)} and give the result"
         )
     known = [name for name in stored if name in wanted]
     lacking, beyond = sorted(set(wanted) - set(stored)), sorted(set(stored) - set(wanted))
@@ -114,6 +110,15 @@ def of_another_model(
         why += f", {lacking[0]} is missing" if lacking else ""
         why += f", {beyond[0]} belongs to something else" if beyond else ""
     return f"{why}; give the architecture that it was trained as ('anchorline encoders' lists them)"
+
+
+def _renamed(file: Path, prefix: str) -> str:
+    """A command that writes a file's tensors without a beginning of their names."""
+    read = f"s = torch.load('{file}', map_location='cpu'); s = s.get('state_dict', s)"
+    if file.suffix == ".safetensors":
+        read = f"from safetensors.torch import load_file; s = load_file('{file}')"
+    kept = f"{{n[{len(prefix)}:]: t for n, t in s.items() if n.startswith('{prefix}')}}"
+    return f'python -c "import torch; {read}; {_SAVE.format(kept)}"'
 
 
 def _without_text(names: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:

@@ -28,7 +28,7 @@ def load_weights(model: nn.Module, source: Source) -> tuple[str, ...]:
     except Exception as error:  # open_clip's readers raise whatever a foreign layout leads them to
         called = source.model if source.file else "the configuration beside it"
         shapes = {name: one.shape for name, one in stored.items()} if stored else {}
-        why = of_another_model(shapes, wanted, called) if shapes else _foreign_arrays(error)
+        why = of_another_model(file, shapes, wanted, called) if shapes else _foreign_arrays(error)
         raise UserError(f"{file} {why}") from error
     if stored is None:
         return ()
@@ -96,8 +96,8 @@ def check_numbers(model: nn.Module, called: str) -> None:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             bad = int((~torch.isfinite(tensor)).sum())
             raise UserError(
-                f"{called} has {bad:,} of {tensor.numel():,} numbers in {tensor_name} that are not "
-                "finite (NaN or infinite); its training diverged or the file is damaged, give other weights"
+                f"{called} has {bad:,} of {tensor.numel():,} numbers in {tensor_name} that are NaN "
+                "or infinite; its training diverged or the file is damaged, so give other weights"
             )
     scale = getattr(model, "logit_scale", None)
     if scale is not None and (logarithm := float(cast(Tensor, scale).detach().max())) > _LARGEST_SCALE:
