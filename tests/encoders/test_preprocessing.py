@@ -126,6 +126,7 @@ def test_a_home_directory_is_found(tiny_directory, tmp_path, monkeypatch):
         ({"mean": [0.5]}, r"mean \[0.5\]"),
         ({"std": [0.5, 0.0, 0.5]}, "std"),
         ({"std": "half"}, "std half"),
+        ({"fill_color": [255, 255, 255]}, "fill_color"),
     ],
 )
 def test_a_preparation_that_cannot_be_followed(tiny_directory, tmp_path, setting, said):

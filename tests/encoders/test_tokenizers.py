@@ -8,7 +8,7 @@ from pathlib import Path
 import open_clip
 import pytest
 
-from anchorline import FeatureStore, load_encoder
+from anchorline import FeatureStore, UserError, load_encoder
 from anchorline.encoders.tokenizers import tokenizer_identity
 from tests.helpers.families import make_family
 
@@ -95,3 +95,21 @@ def test_open_clips_own_tokenizer_is_known_by_what_differs(tiny_encoder):
     hashes = {replace(tiny_encoder, tokenizer=one).hash for one in (plain, *others)}
     assert len(hashes) == 4
     assert replace(tiny_encoder, tokenizer=plain).hash == tiny_encoder.hash
+
+
+def test_a_tokenizer_with_more_words_than_the_tower_is_refused(bert, tmp_path):
+    other = shutil.copytree(bert, tmp_path / "other")
+    edit(other / "tokenizer.json", lambda tokenizer: tokenizer["model"]["vocab"].update(zebra=9999))
+    encoder = load_encoder(f"local-dir:{other}", "cpu")
+    with pytest.raises(UserError, match="gives token 9999, and its text tower knows"):
+        encoder.encode_classes(["zebra"], ["a {}"])
+
+
+@pytest.mark.parametrize("family", ["BERT", "RoBERTa", "mT5", "NLLB"])
+def test_a_directory_that_lacks_its_tokenizer_says_so(tmp_path, family):
+    """transformers makes an empty one and says nothing."""
+    directory = make_family(family, tmp_path)
+    for file in directory.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(UserError, match="tokenizer"):
+        load_encoder(f"local-dir:{directory}", "cpu")

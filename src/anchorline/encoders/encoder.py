@@ -142,9 +142,15 @@ class Encoder:
     def encode_texts(self, texts: Sequence[str], progress: Progress | None = None) -> Tensor:
         """Texts -> unit vectors, float32 [N, D], on the CPU."""
         found = []
+        tower = TextTower(self.model)
         for start in range(0, len(texts), _TEXTS):
             tokens = self.tokenizer(list(texts[start : start + _TEXTS])).to(self.device)
-            found.append(TextTower(self.model)(tokens).cpu())
+            if (largest := int(tokens.max())) >= (known := tower.embedding.num_embeddings):
+                raise UserError(
+                    f"the tokenizer of {self.name} gives token {largest}, and its text tower knows {known}; "
+                    "give the tokenizer that belongs to these weights"
+                )
+            found.append(tower(tokens).cpu())
             if progress:
                 progress(min(start + _TEXTS, len(texts)), len(texts))
         return self._checked(torch.cat(found), "texts")

@@ -18,6 +18,7 @@ from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.naming import BUNDLED, IN_BF16, Source, parse
 from anchorline.encoders.preprocessing import Preparation, check_settings, preparation_of
 from anchorline.encoders.strided import guard_strided
+from anchorline.encoders.tokenizers import check_tokenizer
 from anchorline.encoders.weights import check_numbers, load_weights
 from anchorline.engine.distributed import on_cpu
 from anchorline.errors import UserError, first_line
@@ -53,6 +54,7 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
         except Exception as error:
             raise UserError(_explain(source, error)) from error
     check_numbers(model, f"encoder {name}")
+    check_tokenizer(tokenizer, f"encoder {name}")
     guard_strided(model)
     config = open_clip.get_model_preprocess_cfg(model)
     check_settings(name, config)
@@ -136,12 +138,18 @@ def _explain(source: Source, error: Exception) -> str:
 
 
 def _templates(source: Source) -> tuple[str, ...]:
-    """The encoder's own templates, if its directory names them."""
-    if source.directory:
-        config = json.loads((source.directory / "open_clip_config.json").read_text(encoding="utf-8"))
-        if own := config.get("anchorline", {}).get("templates"):
-            return tuple(own)
-    return GENERAL_TEMPLATES
+    """The encoder's own templates, if its directory names them. Raises `UserError`."""
+    if source.directory is None:
+        return GENERAL_TEMPLATES
+    config = json.loads((source.directory / "open_clip_config.json").read_text(encoding="utf-8"))
+    ours = config.get("anchorline", {})
+    own = ours.get("templates", []) if isinstance(ours, dict) else ours
+    if not isinstance(own, list) or not all(isinstance(one, str) and "{}" in one for one in own):
+        raise UserError(
+            f"{source.name}: anchorline.templates of its open_clip_config.json is {own!r}; give a list of "
+            'captions, each with {} for the class, such as ["a photo of a {}"]'
+        )
+    return tuple(own) or GENERAL_TEMPLATES
 
 
 @contextmanager

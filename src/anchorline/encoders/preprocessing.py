@@ -122,6 +122,8 @@ def check_settings(name: str, settings: Mapping[str, Any]) -> None:
         wrong = f"interpolation {settings.get('interpolation')!r}; there are bicubic and bilinear"
     elif not (_numbers(mean, 3) and _numbers(std, 3) and min(std or ()) > 0):
         wrong = f"mean {mean} and std {std}; give three numbers each, one a channel, of pixels in [0, 1]"
+    elif not _numbers([settings.get("fill_color")], 1):
+        wrong = f"fill_color {settings.get('fill_color')!r}; give one number from 0 to 255"
     elif not (_numbers(size, 2) or _numbers([size], 1)):
         wrong = f"size {size}; give height and width in pixels"
     if wrong:

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from torch import Tensor
 
+from anchorline.errors import UserError
+
 # Texts whose tokens tell apart what surrounds a vocabulary: case, spaces, punctuation, accents, digits, signs
 # of markup, other scripts, where a text begins and ends, and where it is cut.
 _PROBES = (
@@ -32,6 +34,17 @@ def tokenizer_identity(tokenizer: Any, context_length: int) -> str:
     digest.update(json.dumps(cast(Tensor, tokenizer(list(_PROBES))).tolist()).encode())
     digest.update(_of_hugging_face(getattr(tokenizer, "tokenizer", None)).encode())
     return digest.hexdigest()
+
+
+def check_tokenizer(tokenizer: Any, called: str) -> None:
+    """Raises `UserError` for a tokenizer that tells no word from another: `transformers` makes an empty one
+    where its files are missing, and says nothing."""
+    tokens = cast(Tensor, tokenizer(["cat", "dog", "tree"]))
+    if len(tokens.unique(dim=0)) == 1:
+        raise UserError(
+            f"the tokenizer of {called} gives the same tokens for cat, dog and tree; its files are missing "
+            "or empty, so put tokenizer.json (or vocab and merges) beside the weights"
+        )
 
 
 def _of_pairs(tokenizer: Any, context_length: int) -> str:
