@@ -54,8 +54,7 @@ def encoders(command: Encoders) -> None:
         console.print(f"[bold]{BUNDLED}[/]  in the package, for 64 px pictograms; needs no network")
         console.print("[bold]local-dir:DIR[/]  a directory as open_clip writes it; needs no network")
         console.print(
-            "[bold]MODEL:FILE[/]  an open_clip architecture with your own weights; needs no network "
-            "([bold]MODEL:TAG=FILE[/] if they were trained from those of a tag)"
+            "[bold]MODEL:FILE[/]  an open_clip architecture with your own weights; needs no network"
         )
         console.print("[bold]hf-hub:OWNER/NAME[/]  an open_clip model on the Hugging Face hub")
         console.print("[bold]MODEL:TAG[/]  an open_clip architecture with weights that open_clip knows:")
