@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint figures setup clean
+.PHONY: demo test families lint figures setup clean
 
 demo: setup  ## Compare the methods on the bundled benchmark; ends by naming the report.
 	$(BIN)/anchorline compare --out runs/demo
 
 test: setup  ## The whole test suite, in two processes of one thread each.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+families: setup  ## Every method over every family of encoders, five minutes or so.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/families --all-cells -n 2 --dist loadgroup
 
 lint: setup  ## Style and types.
 	$(BIN)/ruff check .

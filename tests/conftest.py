@@ -12,7 +12,11 @@ import torch
 from safetensors.torch import save_file
 
 from anchorline import Encoder, Suite, load_encoder
-from tests.helpers.tiny import COLOURS, TINY, write_images
+from tests.helpers.tiny import COLOURS, PREPARED, TINY, write_images
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-cells", action="store_true", help="every method over every family of encoders")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,7 +38,7 @@ def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {k: v.contiguous() for k, v in model.state_dict().items()},
         directory / "open_clip_model.safetensors",
     )
-    config = {"model_cfg": TINY, "preprocess_cfg": {"size": 32}}
+    config = {"model_cfg": TINY, "preprocess_cfg": PREPARED}
     (directory / "open_clip_config.json").write_text(json.dumps(config))
     return directory
 

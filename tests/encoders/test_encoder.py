@@ -135,6 +135,12 @@ def test_a_directory_may_bring_its_own_templates(tmp_path):
     assert load_encoder(name, "cpu").templates == ("icon of a {}", "{} drawn")
 
 
+@pytest.mark.parametrize("own", ["a photo of a {}", ["a photo"], [3], {"a": "{}"}])
+def test_templates_that_are_none_are_refused(tmp_path, own):
+    name = local(tmp_path / "e", TINY, anchorline={"templates": own})
+    assert "anchorline.templates" in error(name)
+
+
 def test_the_hash_is_that_of_the_weights_wherever_they_lie(tiny_encoder, tiny_directory, tmp_path):
     moved = shutil.copytree(tiny_directory, tmp_path / "moved")
     assert load_encoder(f"local-dir:{moved}", "cpu").hash == tiny_encoder.hash
@@ -156,7 +162,7 @@ def test_the_hash_is_not_of_the_weights_alone(tiny_encoder, tiny_directory, tmp_
 
 
 def test_weights_by_tag_or_file(tagged, tiny_encoder, tiny_directory):
-    for name in (f"{tagged}:plain", f"{tagged}:{tiny_directory / WEIGHTS}"):
+    for name in (f"{tagged}:plain", f"{tagged}:plain={tiny_directory / WEIGHTS}"):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             encoder = load_encoder(name, "cpu")

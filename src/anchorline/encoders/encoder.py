@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -15,14 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anchorline.encoders.captions import captions_of
-from anchorline.encoders.text_tower import TextTower
+from anchorline.encoders.text_tower import TextTower, hugging_face_layout
+from anchorline.encoders.tokenizers import tokenizer_identity
 from anchorline.engine.hardware import keep_freed_memory
 from anchorline.engine.memory import out_of_memory
 from anchorline.engine.parallel import Progress
+from anchorline.errors import UserError
 from anchorline.suites.images.decode import Geometry
 from anchorline.suites.images.rgb import Pixels
 
 _TEXTS = 256  # encoded at a time
+_CONTEXT = 77  # tokens of a text, unless the architecture says otherwise
+_UNIT = 1e-2  # how far from 1 a length may be
 # Images that are encoded at a time: on a CPU as many pixels as its caches hold, 32 images of 224 x 224.
 _AT_ONCE, _PIXELS_AT_ONCE = 256, 32 * 224 * 224
 
@@ -58,17 +63,31 @@ class Encoder:
 
     @cached_property
     def hash(self) -> str:
-        """Hex sha256 (16 digits) over architecture and names, shapes and values of all weights.
+        """Hex sha256 (16 digits) over architecture, tokenizer, and names, shapes and values of all weights.
 
         The architecture counts since activation, masks and heads leave no trace in the weights, yet
-        change what they compute; a tag may switch the activation on its own.
+        change what they compute; a tag may switch the activation on its own. What prepares images is told by
+        `preprocessing`, which stands beside the hash wherever images count.
         """
         quick = any(type(module).__name__ == "QuickGELU" for module in self.model.modules())
-        digest = hashlib.sha256(f"{quick}{self.architecture}".encode())
+        digest = hashlib.sha256(f"{quick}{self._layout}".encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()[:16]
+
+    @property
+    def _layout(self) -> str:
+        """Configuration of the towers and the tokenizer, as one line that does not say where they lie."""
+        architecture = json.loads(self.architecture)
+        text = architecture.get("text_cfg", {})
+        tokenizer = tokenizer_identity(self.tokenizer, text.get("context_length", _CONTEXT))
+        tower = hugging_face_layout(self.model)
+        if not (tokenizer or tower):
+            return self.architecture
+        for place in ("hf_model_name", "hf_tokenizer_name"):
+            text.pop(place, None)
+        return f"{json.dumps(architecture, sort_keys=True)}{tower}{tokenizer}"
 
     @property
     def logit_scale(self) -> float:
@@ -118,18 +137,35 @@ class Encoder:
         def forward(images: Tensor) -> Tensor:
             return self.forward_images(self.standardise(images))
 
-        return encode_pixels(forward, pixels, self.device, progress)
+        return self._checked(encode_pixels(forward, pixels, self.device, progress), "images")
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str], progress: Progress | None = None) -> Tensor:
         """Texts -> unit vectors, float32 [N, D], on the CPU."""
         found = []
+        tower = TextTower(self.model)
         for start in range(0, len(texts), _TEXTS):
             tokens = self.tokenizer(list(texts[start : start + _TEXTS])).to(self.device)
-            found.append(TextTower(self.model)(tokens).cpu())
+            if (largest := int(tokens.max())) >= (known := tower.embedding.num_embeddings):
+                raise UserError(
+                    f"the tokenizer of {self.name} gives token {largest}, and its text tower knows {known}; "
+                    "give the tokenizer that belongs to these weights"
+                )
+            found.append(tower(tokens).cpu())
             if progress:
                 progress(min(start + _TEXTS, len(texts)), len(texts))
-        return torch.cat(found)
+        return self._checked(torch.cat(found), "texts")
+
+    def _checked(self, vectors: Tensor, of_what: str) -> Tensor:
+        """The vectors, if they have unit length. Raises `UserError` for NaN, and for zeros, which stay so."""
+        wrong = ~((vectors.norm(dim=1) - 1).abs() < _UNIT)
+        if wrong.any():
+            raise UserError(
+                f"encoder {self.name} gives no unit vectors (NaN or zeros) for {int(wrong.sum())} of "
+                f"{len(vectors)} {of_what}; its weights are damaged or too large"
+                + (" for bfloat16; give it without @bf16" if self.in_bf16 else "; give others")
+            )
+        return vectors
 
     def encode_classes(
         self, classes: Sequence[str], templates: Sequence[str], progress: Progress | None = None
@@ -142,6 +178,11 @@ class Encoder:
             len(classes), len(templates), -1
         )
         return F.normalize(features.mean(1), dim=-1)
+
+
+def pooled(found: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Features [N, D] of what an image tower gives: CoCa's gives those of its patches beside them."""
+    return found[0] if isinstance(found, tuple) else found
 
 
 def images_at_once(height: int, width: int, device: torch.device) -> int:

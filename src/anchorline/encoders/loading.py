@@ -8,74 +8,70 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
-from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from anchorline.encoders.captions import GENERAL_TEMPLATES
 from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.naming import BUNDLED, IN_BF16, Source, parse
+from anchorline.encoders.preprocessing import Preparation, check_settings, preparation_of
+from anchorline.encoders.strided import guard_strided
+from anchorline.encoders.tokenizers import check_tokenizer
+from anchorline.encoders.weights import check_numbers, load_weights
 from anchorline.engine.distributed import on_cpu
-from anchorline.errors import UserError, close_names, first_line
+from anchorline.errors import UserError, first_line
 from anchorline.suites.images.decode import Geometry
 
-BUNDLED = "pictogram-clip"
-_IN_BF16 = "@bf16"
-_BUNDLED_DIR = Path(str(files("anchorline") / "data" / BUNDLED))
+__all__ = ["BUNDLED", "load_encoder"]
 
 
 def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) -> Encoder:
     """Load an encoder by name.
 
     `pictogram-clip` is in the package. Else `MODEL:TAG` or `MODEL:FILE` (an open_clip architecture
-    with pre-trained weights, by tag or file), `hf-hub:OWNER/NAME`, or `local-dir:DIR`. `MODEL`
-    alone gives random weights, always the same ones, and a loud warning. With `@bf16` after any of
-    these the image tower computes in bfloat16: faster where the hardware can, features differ in the third
-    digit.
+    with pre-trained weights, by tag or file; `MODEL:TAG=FILE` where they were trained from those of a tag),
+    `hf-hub:OWNER/NAME`, or `local-dir:DIR`. `MODEL` alone gives random weights, always the same ones, and a
+    loud warning. With `@bf16` after any of these the image tower computes in bfloat16: faster where the
+    hardware can, features differ in the third digit.
 
-    Raises `UserError`, which says what was tried and what works offline.
+    Warns where the name leaves open how images are prepared. Raises `UserError`, which says what was tried
+    and what works offline.
     """
-    try:
-        # Each of several processes on one machine has a GPU of its own.
-        own = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-        where = torch.device(device or ("cpu" if on_cpu() else own))
-    except RuntimeError as error:
-        raise UserError(f"unknown device {device!r}; give cpu, cuda, cuda:1 and so on") from error
-    schema, architecture, weights = _parse(name.removesuffix(_IN_BF16))
+    where = _device(device)
+    source = parse(name.removesuffix(IN_BF16))
     import open_clip  # takes seconds; commands that load no encoder need not wait
 
-    tag = open_clip.get_pretrained_cfg(architecture, weights or "")
+    prepared = preparation_of(source)
     with _quiet():
         try:
-            with torch.random.fork_rng():
-                torch.manual_seed(0)
-                model = open_clip.create_model(
-                    architecture,
-                    pretrained=weights,
-                    device=where,
-                    # For ViT-B-32:openai and its like open_clip only warns that the activation is wrong.
-                    force_quick_gelu=tag.get("quick_gelu", False),
-                    require_pretrained=bool(schema or weights),
-                    pretrained_text=False,  # no tower is pre-trained on its own, unseen
-                )
-            tokenizer = open_clip.get_tokenizer(architecture)
+            model, notes = _model(source, prepared, where)
+            tokenizer = open_clip.get_tokenizer(source.model)
+        except UserError as error:
+            raise UserError(f"encoder {name} could not be loaded: {error}") from error
         # open_clip passes on whatever its sources raise; each means that this encoder is not to be had.
         except Exception as error:
-            raise UserError(_explain(name, error)) from error
+            raise UserError(_explain(source, error)) from error
+    check_numbers(model, f"encoder {name}")
+    check_tokenizer(tokenizer, f"encoder {name}")
+    guard_strided(model)
     config = open_clip.get_model_preprocess_cfg(model)
-    random = not (schema or weights)
-    if random:
+    check_settings(name, config)
+    if source.random:
         warnings.warn(
             f"{name} has RANDOM weights: good for tests and timing, worthless for everything else; "
             f"give {name}:TAG for pre-trained ones (anchorline encoders {name} lists the tags)",
             stacklevel=2,
         )
+    for note in (*prepared.notes, *notes):
+        warnings.warn(note, stacklevel=2)
     size = config["size"]
     return Encoder(
         name=name,
         model=model.eval().requires_grad_(False),
         tokenizer=tokenizer,
-        architecture=json.dumps(open_clip.get_model_config(architecture), sort_keys=True),
+        architecture=json.dumps(open_clip.get_model_config(source.model), sort_keys=True),
         geometry=Geometry(
             size=(size, size) if isinstance(size, int) else (size[0], size[1]),
             resize=config["resize_mode"],
@@ -84,50 +80,55 @@ def load_encoder(name: str = BUNDLED, device: str | torch.device | None = None) 
         ),
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
-        templates=_templates(architecture),
-        random=random,
+        templates=_templates(source),
+        random=source.random,
         device=where,
-        in_bf16=name.endswith(_IN_BF16),
+        in_bf16=name.endswith(IN_BF16),
     )
 
 
-def _parse(name: str) -> tuple[str, str, str | None]:
-    """schema ("" for an open_clip architecture), what open_clip calls it, weights."""
+def _device(given: str | torch.device | None) -> torch.device:
+    # Each of several processes on one machine has a GPU of its own.
+    own = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    try:
+        where = torch.device(given or ("cpu" if on_cpu() else own))
+    except RuntimeError as error:
+        raise UserError(f"unknown device {given!r}; give cpu, cuda, cuda:1 and so on") from error
+    try:
+        torch.empty(0, device=where)
+    except Exception as error:  # whatever a driver raises that is not there
+        raise UserError(
+            f"the device {where} cannot be used ({first_line(error)}); give another, such as cpu"
+        ) from error
+    return where
+
+
+def _model(source: Source, prepared: Preparation, device: torch.device) -> tuple[nn.Module, tuple[str, ...]]:
+    """The model with its weights, and sentences on what was done to them."""
     import open_clip
 
-    if name == BUNDLED:
-        return "local-dir", f"local-dir:{_BUNDLED_DIR}", None
-    schema, colon, rest = name.partition(":")
-    if colon and schema in ("hf-hub", "local-dir"):
-        if schema == "local-dir" and not (Path(rest) / "open_clip_config.json").is_file():
-            raise UserError(
-                f"{name}: {rest or 'the empty path'} holds no open_clip_config.json; "
-                "give a directory as open_clip writes it (configuration and weights)"
-            )
-        return schema, name, None
-    architecture = schema.replace("/", "-")  # ViT-B/32, as the papers write it
-    if architecture not in open_clip.list_models():
-        near = close_names(schema, [BUNDLED, *open_clip.list_models()])
-        hint = f"; near it: {', '.join(near)}" if near else ""
-        raise UserError(f"unknown encoder {name!r}{hint}; 'anchorline encoders' lists those that are known")
-    if colon and not _is_file(rest):
-        tags = open_clip.list_pretrained_tags_by_model(architecture)
-        if rest not in tags:
-            raise UserError(
-                f"encoder {schema} has no pre-trained weights {rest!r}; "
-                + (f"its tags are {', '.join(tags)}; or give a file" if tags else "give a file with weights")
-            )
-    return "", architecture, rest or None
+    options: dict[str, Any] = {
+        "device": device,
+        "force_quick_gelu": prepared.quick_gelu,
+        "force_preprocess_cfg": prepared.settings,
+        "pretrained_text": False,  # no tower is pre-trained on its own, unseen
+    }
+    here = source.directory or source.file
+    if not here:  # the rest is open_clip's to fetch
+        options |= {"pretrained": source.tag or None, "require_pretrained": not source.random}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model: nn.Module = open_clip.create_model(source.model, load_weights=not here, **options)
+    return model, load_weights(model, source) if here else ()
 
 
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except OSError:  # too long for a path, or in a folder that may not be read
-        return False
-
-
-def _explain(name: str, error: Exception) -> str:
+def _explain(source: Source, error: Exception) -> str:
+    name = source.name
+    if source.directory:
+        return (
+            f"encoder {name} could not be loaded: {first_line(error)}; look at the open_clip_config.json and "
+            f"the tokenizer's files in {source.directory}"
+        )
     offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") == "1" else ""
     return (
         f"encoder {name} could not be loaded{offline}: {first_line(error)}; "
@@ -136,14 +137,19 @@ def _explain(name: str, error: Exception) -> str:
     )
 
 
-def _templates(architecture: str) -> tuple[str, ...]:
-    """The encoder's own templates, if its directory names them."""
-    if architecture.startswith("local-dir:"):
-        config = Path(architecture.removeprefix("local-dir:")) / "open_clip_config.json"
-        own = json.loads(config.read_text()).get("anchorline", {}).get("templates")
-        if own:
-            return tuple(own)
-    return GENERAL_TEMPLATES
+def _templates(source: Source) -> tuple[str, ...]:
+    """The encoder's own templates, if its directory names them. Raises `UserError`."""
+    if source.directory is None:
+        return GENERAL_TEMPLATES
+    config = json.loads((source.directory / "open_clip_config.json").read_text(encoding="utf-8"))
+    ours = config.get("anchorline", {})
+    own = ours.get("templates", []) if isinstance(ours, dict) else ours
+    if not isinstance(own, list) or not all(isinstance(one, str) and "{}" in one for one in own):
+        raise UserError(
+            f"{source.name}: anchorline.templates of its open_clip_config.json is {own!r}; give a list of "
+            'captions, each with {} for the class, such as ["a photo of a {}"]'
+        )
+    return tuple(own) or GENERAL_TEMPLATES
 
 
 @contextmanager

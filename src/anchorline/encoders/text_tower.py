@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -26,6 +28,11 @@ class TextTower:
         if hasattr(self._own, "token_embedding"):
             return cast(nn.Embedding, self._own.token_embedding)
         return cast(nn.Embedding, cast(Any, self._own).transformer.get_input_embeddings())
+
+    @torch.no_grad()
+    def embed(self, tokens: Tensor) -> Tensor:
+        """What tokens look up, [..., W]: rows of Θ, which some towers scale (M2M-100 by √W)."""
+        return cast(Tensor, self.embedding(tokens))
 
     @property
     def positions(self) -> Tensor | None:
@@ -89,3 +96,17 @@ class TextTower:
             "positional_embedding": own.positional_embedding[:length],
             "attn_mask": own.attn_mask[:length, :length],
         }
+
+
+# Of a configuration of `transformers`: what changes nothing that is computed.
+_ABOUT = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")
+
+
+def hugging_face_layout(model: nn.Module) -> str:
+    """Configuration of a text tower of `transformers` as JSON: heads, activation and padding leave no trace
+    in its weights; empty for open_clip's own towers."""
+    config = getattr(getattr(model, "text", None), "config", None)
+    if not hasattr(config, "to_diff_dict"):
+        return ""
+    given = {name: value for name, value in cast(Any, config).to_diff_dict().items() if name not in _ABOUT}
+    return json.dumps(given, sort_keys=True, default=str)

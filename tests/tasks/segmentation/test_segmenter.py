@@ -78,6 +78,14 @@ def test_weights_come_from_a_file(backbone, tmp_path):
         load_backbone("tu-regnetx_004", str(tmp_path / "none.pt"), "cpu")
 
 
+def test_a_backbone_with_weights_that_are_no_numbers_is_refused(tmp_path):
+    file = tmp_path / "w.safetensors"
+    found = load_backbone("resnet18", "none", "cpu").module.state_dict()
+    save_file(found | {"conv1.weight": found["conv1.weight"] * float("nan")}, file)
+    with pytest.raises(UserError, match=r"backbone resnet18 has .* in conv1\.weight that are NaN"):
+        load_backbone("resnet18", str(file), "cpu")
+
+
 @pytest.mark.parametrize(
     ("name", "weights", "said"),
     [

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anchorline.encoders.encoder import Encoder
+from anchorline.encoders.encoder import Encoder, pooled
 from anchorline.errors import UserError
 from anchorline.methods.tunables.base import AdaptedModel, Pretrained, Tunable
 from anchorline.methods.tunables.head import Headed, StartOfHead
@@ -57,7 +57,7 @@ class TunedTower(Headed):
 
     def features(self, images: Tensor) -> Tensor:
         with self.encoder.precision():
-            found = self.tower(self.tower_input(images))
+            found = pooled(self.tower(self.tower_input(images)))
         return F.normalize(found.float(), dim=-1) if self.unit_features else found.float()
 
     def anchors(self) -> dict[str, Tensor]:

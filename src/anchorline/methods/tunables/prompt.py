@@ -35,8 +35,7 @@ class TunedPrompt(Captioned):
                 "own at the start of a caption; give other words with --set tunable.words=…"
             )
         self.words, self.begin, self.end = words, begin, length
-        embedding = TextTower(pretrained.encoder.model).embedding.weight
-        self.context = nn.Parameter(embedding[alone[begin:length]].detach().clone())
+        self.context = nn.Parameter(TextTower(pretrained.encoder.model).embed(alone[begin:length]).clone())
 
     def word_vectors(self, words: Sequence[str], template: str = "") -> Tensor | None:
         # The vectors take the place of what stands before the word: "[v1] … [vM] {} photo".

@@ -31,7 +31,7 @@ class TextProgram(nn.Module):
     def origins(self) -> tuple[Tensor, Tensor]:
         """What the trained changes are added to: rows of Θ [V, W] and of b [L, W]; zeros where a tower has no
         table b that can be read."""
-        rows = self._tower.embedding.weight.detach()[self._occurring]
+        rows = self._tower.embed(self._occurring)
         positions = self._tower.positions
         if positions is None:
             return rows, torch.zeros_like(self.positions)

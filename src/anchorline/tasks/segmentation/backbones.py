@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from anchorline.encoders.encoder import Encoder
 from anchorline.encoders.loading import BUNDLED, load_encoder
+from anchorline.encoders.strided import guard_strided
+from anchorline.encoders.weights import check_numbers
 from anchorline.errors import UserError, close_names, first_line
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -157,6 +159,8 @@ def _backbone(
             f"{name} has RANDOM weights: good for tests and timing, worthless for everything else",
             stacklevel=4,
         )
+    check_numbers(module, f"backbone {name}")
+    guard_strided(module)
     module = module.float().eval().requires_grad_(False).to(device)
     stride = int(module.output_stride)  # type: ignore[arg-type]
     return Backbone(name, weights, smp_name, module, kind, stride, mean, std, random, device)
