@@ -54,6 +54,7 @@ def encoders(command: Encoders) -> None:
         screen.print(f"[bold]{BUNDLED}[/]  in the package, for 64 px pictograms; needs no network")
         screen.print("[bold]local-dir:DIR[/]  a directory as open_clip writes it; needs no network")
         screen.print("[bold]MODEL:FILE[/]  an open_clip architecture with your own weights; needs no network")
+        screen.print("[bold]MODEL:TAG=FILE[/]  the same, with images prepared as for the weights of that tag")
         screen.print("[bold]hf-hub:OWNER/NAME[/]  an open_clip model on the Hugging Face hub")
         screen.print("[bold]MODEL:TAG[/]  an open_clip architecture with weights that open_clip knows:")
     known: dict[str, list[str]] = {}

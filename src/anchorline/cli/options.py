@@ -13,8 +13,8 @@ _Folders = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=DIR [NAME=DIR 
 EncoderName = Annotated[
     str,
     tyro.conf.arg(
-        help="pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE, hf-hub:OWNER/NAME or local-dir:DIR; "
-        "with @bf16 after it in bfloat16."
+        help="pictogram-clip, MODEL:TAG of open_clip, MODEL:FILE or MODEL:TAG=FILE, hf-hub:OWNER/NAME or "
+        "local-dir:DIR; with @bf16 after it in bfloat16."
     ),
 ]
 MovedEncoder = Annotated[
