@@ -156,7 +156,7 @@ def load(run: str | Path, encoder: Encoder | None = None, device: str | None = N
     if encoder.hash != anchor:
         raise UserError(
             f"{run} was adapted from {name} with hash {anchor}, but "
-            f"{encoder.name} has hash {encoder.hash}; give the weights and the tokenizer that it was adapted from"
+            f"{encoder.name} has hash {encoder.hash}; give the weights and tokenizer that it was adapted from"
         )
     if encoder.preprocessing != preprocessing:
         raise UserError(
